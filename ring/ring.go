@@ -1,0 +1,99 @@
+// Package ring is the vocabulary between what receives packets and what counts them: a Source
+// lends a Batch of Frames, a Worker gives it back; Samples and Hints leave the packet path
+// through an SPSC queue. Each source is a package of its own below this one.
+package ring
+
+// BurstSize is the number of frames that a Batch holds at most.
+const BurstSize = 64
+
+// Frame is one received frame, lent until Release. It holds no pointer, so that storing one
+// costs no write barrier.
+type Frame struct {
+	Time int64  // capture time, nanoseconds since 1970 UTC; live rings stamp once per burst
+	Off  uint32 // where its bytes begin in Batch.Mem
+	Cap  uint32 // captured bytes
+	Wire uint32 // bytes on the wire, at least Cap, without FCS
+	Link uint16 // link type, as decode.Link numbers them
+}
+
+// Batch is a burst of frames from one Source. The caller owns it and hands it to Poll again and
+// again; Mem and the frames' bytes are valid from Poll to Release.
+type Batch struct {
+	Mem    []byte // all frames' bytes: a UMEM, or a buffer of the source
+	Now    int64  // the source's clock at Poll, nanoseconds since 1970 UTC; never goes back
+	N      int    // valid frames
+	Fill   uint8  // how full the receive ring was at Poll, percent
+	Frames [BurstSize]Frame
+}
+
+// Data returns the captured bytes of frame i, valid until Release.
+func (b *Batch) Data(i int) []byte {
+	f := &b.Frames[i]
+	return b.Mem[f.Off : f.Off+f.Cap : f.Off+f.Cap]
+}
+
+// Stats are a source's totals since Open. Received counts frames lent by Poll; Dropped those
+// lost before it, by place.
+type Stats struct {
+	Received uint64
+	Bytes    uint64 // of Received, on the wire
+	Dropped  map[string]uint64
+}
+
+// Source is where a worker's frames come from. One goroutine calls Poll and Release in turn;
+// Stats and Close may be called from another.
+type Source interface {
+	// Poll fills b with up to BurstSize frames and returns their number. It never sleeps longer
+	// than 10 ms, and returns 0 when nothing came. io.EOF ends a source that has an end; any
+	// other error says what broke and where.
+	Poll(b *Batch) (int, error)
+	// Release gives the frames of the last Poll back.
+	Release(b *Batch)
+	Stats() Stats
+	Close() error
+}
+
+// Stream says which of the two evidence streams took a Sample.
+type Stream uint8
+
+// Baseline samples every frame with the same probability; Warm samples frames of slots that are
+// above a fifth of a limit.
+const (
+	Baseline Stream = iota
+	Warm
+)
+
+// SnapLen is the number of captured bytes that a Sample keeps.
+const SnapLen = 176
+
+// Sample is the head of one frame, taken as evidence: 256 bytes, no pointers. Src to IPLen are
+// the decoder's reading of it.
+type Sample struct {
+	Time         int64 // as Frame.Time
+	SrcHi, SrcLo uint64
+	DstHi, DstLo uint64
+	Gap          uint32 // 1/Gap is the probability with which this frame was taken
+	IPLen        uint32
+	Wire         uint32
+	Sampling     uint32 // N of the source's own 1:N
+	SrcPort      uint16
+	DstPort      uint16
+	Link         uint16
+	Cap          uint16 // valid bytes of Data
+	Proto        uint8
+	TCPFlags     uint8
+	TTL          uint8
+	Fragment     uint8
+	Stream       Stream
+	Outgoing     bool // which of the two addresses is the target's: the source's
+	Worker       uint16
+	Data         [SnapLen]byte
+}
+
+// Hint tells control that one slot's own count crossed its share of a limit in this epoch.
+type Hint struct {
+	Time  int64  // the crossing frame's time, nanoseconds since 1970 UTC
+	Epoch uint64 // of the table that the slot lies in
+	Slot  uint32
+	Over  bool // crossed its share of a limit; false: became warm
+}
