@@ -1,0 +1,168 @@
+package counters
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// Directory lists the hosts of networks that are too wide for a slot per address: 16-way buckets
+// under a seeded hash, kept across epochs while only the counters alternate. A new host is listed
+// when a count-min sketch has seen it often enough; the least recently active entry of its bucket
+// makes room, never one that counts in this epoch or was pinned lately.
+//
+// Concurrency: one worker.
+type Directory struct {
+	tags   []uint64 // dirWays bytes per bucket, 0 is free
+	keys   []Key
+	last   []uint32 // epoch in which the entry was last active
+	pinned []uint32 // epoch until which it may not be evicted
+	mask   uint32   // buckets - 1
+	seed   uint64
+	seen   sketch
+}
+
+const (
+	tagWords  = dirWays / 8
+	pinEpochs = 16
+)
+
+// sketch is a count-min sketch of recent packets to unlisted hosts, small enough for the L2
+// cache. It starts anew before its counters fill up with noise.
+type sketch struct {
+	rows [sketchRows][]uint8
+	sum  uint32
+}
+
+const (
+	sketchRows = 2
+	sketchBits = 16
+	sketchLoad = 4 << sketchBits // packets noted before it starts anew: 4 per counter
+)
+
+// NewDirectory returns an empty directory for l out of m, nil if l needs none.
+func NewDirectory(m *Memory, l *Layout, seed uint64) (*Directory, error) {
+	if l.Directory == 0 {
+		return nil, nil
+	}
+	d := &Directory{mask: l.Directory/dirWays - 1, seed: seed}
+	var errs [6]error
+	d.tags, errs[0] = alloc[uint64](m, uint64(l.Directory)/8)
+	d.keys, errs[1] = alloc[Key](m, uint64(l.Directory))
+	d.last, errs[2] = alloc[uint32](m, uint64(l.Directory))
+	d.pinned, errs[3] = alloc[uint32](m, uint64(l.Directory))
+	for i := range d.seen.rows {
+		d.seen.rows[i], errs[4+i] = alloc[uint8](m, 1<<sketchBits)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("make a directory of %d hosts: %w", l.Directory, err)
+		}
+	}
+	return d, nil
+}
+
+func (l *Layout) directoryBytes() uint64 {
+	if l.Directory == 0 {
+		return 0
+	}
+	n := uint64(l.Directory)
+	return n + sizeOf[Key](n) + 2*sizeOf[uint32](n) + sketchRows<<sketchBits
+}
+
+// Hash returns the seeded hash of k that Find and Admit take.
+func (d *Directory) Hash(k Key) uint64 { return mix(k.Hi^d.seed, k.Lo+d.seed>>32) }
+
+// Find returns the entry of k, and false if k is not listed.
+func (d *Directory) Find(k Key, hash uint64) (entry uint32, ok bool) {
+	b := uint32(hash) & d.mask
+	tag := tagOf(hash)
+	for w := range uint32(tagWords) {
+		for m := matches(d.tags[b*tagWords+w], tag); m != 0; m &= m - 1 {
+			if e := b*dirWays + w*8 + lowByte(m); d.keys[e] == k {
+				return e, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// Admit notes a packet to or from the unlisted host k and lists it once need packets were noted
+// lately; counting reports whether an entry has counts in the current epoch. It returns the
+// entry, and false when k stays unlisted.
+func (d *Directory) Admit(k Key, hash uint64, need uint32, epoch uint32, t *Table) (uint32, bool) {
+	if need > 1 && d.seen.note(hash) < need {
+		return 0, false
+	}
+	b := uint32(hash) & d.mask
+	victim, ok := d.victim(b, epoch, t)
+	if !ok {
+		return 0, false
+	}
+	d.keys[victim], d.last[victim], d.pinned[victim] = k, epoch, 0
+	w, shift := victim/8, victim%8*8
+	d.tags[w] = d.tags[w]&^(0xff<<shift) | uint64(tagOf(hash))<<shift
+	return victim, true
+}
+
+// victim returns a free entry of bucket b, else the least recently active one that may go.
+func (d *Directory) victim(b, epoch uint32, t *Table) (uint32, bool) {
+	best, found := uint32(0), false
+	for e := b * dirWays; e < (b+1)*dirWays; e++ {
+		if byte(d.tags[e/8]>>(e%8*8)) == 0 {
+			return e, true
+		}
+		slot := t.Layout.DirBase + e*slotsPerHost
+		if d.pinned[e] > epoch || t.Seen(slot) || t.Seen(slot+1) {
+			continue
+		}
+		if !found || d.last[e] < d.last[best] {
+			best, found = e, true
+		}
+	}
+	return best, found
+}
+
+// Use notes that entry e is active in epoch.
+func (d *Directory) Use(e, epoch uint32) { d.last[e] = epoch }
+
+// Key returns the key of entry e.
+func (d *Directory) Key(e uint32) Key { return d.keys[e] }
+
+// Pin keeps entry e for a while: its host is above a fifth of a limit.
+func (d *Directory) Pin(e, epoch uint32) { d.pinned[e] = epoch + pinEpochs }
+
+// note counts a packet and returns how many the sketch has seen at most, saturating at 255.
+func (s *sketch) note(hash uint64) uint32 {
+	if s.sum++; s.sum > sketchLoad {
+		for i := range s.rows {
+			clear(s.rows[i])
+		}
+		s.sum = 1
+	}
+	a := &s.rows[0][hash>>16&(1<<sketchBits-1)]
+	b := &s.rows[1][hash>>40&(1<<sketchBits-1)]
+	least := min(*a, *b)
+	if least < 255 { // conservative update: only the counters that hold the estimate
+		if *a == least {
+			*a++
+		}
+		if *b == least {
+			*b++
+		}
+	}
+	return uint32(least) + 1
+}
+
+// tagOf returns the byte that marks a hash in its bucket, never 0.
+func tagOf(hash uint64) uint8 { return uint8(hash>>56) | 1 }
+
+// matches returns a word with the top bit of each byte of tags that may equal tag; the caller
+// compares keys, so a false match costs only time.
+func matches(tags uint64, tag uint8) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	x := tags ^ ones*uint64(tag)
+	return (x - ones) &^ x & tops
+}
+
+// lowByte returns the number of the byte that holds the lowest set bit of m.
+func lowByte(m uint64) uint32 { return uint32(bits.TrailingZeros64(m)) / 8 }

@@ -1,0 +1,111 @@
+package counters
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+func newDirectory(t testing.TB, m *Memory, l *Layout) *Directory {
+	t.Helper()
+	d, err := NewDirectory(m, l, 12345)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func smallDirectory(t testing.TB) (*Directory, *Table) {
+	l := newLayout(t, 1, "2001:db8::/48")
+	l.Directory = minDirectory
+	l.Slots = l.DirBase + 2*minDirectory
+	m := newMemory(t)
+	return newDirectory(t, m, l), newTable(t, m, l)
+}
+
+func TestDirectoryMatchesMap(t *testing.T) {
+	d, table := smallDirectory(t)
+	r := rand.New(rand.NewPCG(3, 4))
+	listed := map[Key]uint32{}
+	owner := map[uint32]Key{}
+	for step := range 50000 {
+		k := Key{0x20010db8 << 32, r.Uint64N(4000)}
+		h := d.Hash(k)
+		e, ok := d.Find(k, h)
+		if want, in := listed[k]; ok != in || ok && e != want {
+			t.Fatalf("step %d: Find = %d, %v; want %d, %v", step, e, ok, want, in)
+		}
+		if ok {
+			continue
+		}
+		if e, ok = d.Admit(k, h, 1, uint32(step/1000), table); ok {
+			if old, in := owner[e]; in {
+				delete(listed, old)
+			}
+			owner[e], listed[k] = k, e
+		}
+	}
+	if len(listed) < minDirectory*8/10 {
+		t.Errorf("only %d of %d entries in use", len(listed), minDirectory)
+	}
+}
+
+func TestAdmission(t *testing.T) {
+	d, table := smallDirectory(t)
+	r := rand.New(rand.NewPCG(3, 4))
+	victim := Key{0x20010db8 << 32, 0xdead}
+	listed, seen, admittedNoise := 0, 0, 0
+	for range 1 << 20 { // a spray of random hosts; the victim has one packet in 2000
+		k := Key{0x20010db8 << 32, r.Uint64()}
+		if r.IntN(2000) == 0 {
+			k = victim
+			seen++
+		}
+		_, ok := d.Find(k, d.Hash(k))
+		if !ok {
+			_, ok = d.Admit(k, d.Hash(k), admitNeed, 1, table)
+		}
+		if ok && k == victim && listed == 0 {
+			listed = seen
+		}
+		if ok && k != victim {
+			admittedNoise++
+		}
+	}
+	if listed == 0 || listed > 2*admitNeed {
+		t.Errorf("the victim was listed after %d packets, want about %d", listed, admitNeed)
+	}
+	if admittedNoise > 100 {
+		t.Errorf("%d hosts of the spray were listed", admittedNoise)
+	}
+}
+
+const admitNeed = 16
+
+func TestEvictionSparesBusyHosts(t *testing.T) {
+	d, table := smallDirectory(t)
+	pinned, active := Key{1, 1}, Key{2, 2}
+	e, _ := d.Admit(pinned, d.Hash(pinned), 1, 1, table)
+	d.Pin(e, 1)
+	e, _ = d.Admit(active, d.Hash(active), 1, 1, table)
+	count(table, Op{Slot: table.Layout.DirBase + 2*e + 1}, 0)
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 100000 {
+		k := Key{3, r.Uint64()}
+		d.Admit(k, d.Hash(k), 1, 2, table)
+	}
+	for _, k := range []Key{pinned, active} {
+		if _, ok := d.Find(k, d.Hash(k)); !ok {
+			t.Errorf("%v was evicted", k)
+		}
+	}
+	table.Clear()
+	for range 100000 {
+		k := Key{3, r.Uint64()}
+		d.Admit(k, d.Hash(k), 1, 2+pinEpochs, table)
+	}
+	for _, k := range []Key{pinned, active} {
+		if _, ok := d.Find(k, d.Hash(k)); ok {
+			t.Errorf("%v was kept although it is idle", k)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package counters
+
+import (
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+)
+
+// Key is an address as one 16-byte key in two big-endian halves; IPv4 is v4-mapped.
+type Key struct{ Hi, Lo uint64 }
+
+// KeyOf returns the key of ip.
+func KeyOf(ip netip.Addr) Key {
+	b := ip.As16()
+	var k Key
+	for i := range 8 {
+		k.Hi = k.Hi<<8 | uint64(b[i])
+		k.Lo = k.Lo<<8 | uint64(b[8+i])
+	}
+	return k
+}
+
+// Addr returns the address of k; a v4-mapped one becomes plain IPv4.
+func (k Key) Addr() netip.Addr {
+	var b [16]byte
+	for i := range 8 {
+		b[i] = byte(k.Hi >> (56 - 8*i))
+		b[8+i] = byte(k.Lo >> (56 - 8*i))
+	}
+	return netip.AddrFrom16(b).Unmap()
+}
+
+// Compare orders keys as addresses.
+func (k Key) Compare(o Key) int {
+	if k.Hi != o.Hi {
+		if k.Hi < o.Hi {
+			return -1
+		}
+		return 1
+	}
+	if k.Lo != o.Lo {
+		if k.Lo < o.Lo {
+			return -1
+		}
+		return 1
+	}
+	return 0
+}
+
+// Sizes of the parts of a layout.
+const (
+	maxDirectBits  = 24      // a network with more host bits goes to the directory
+	aggregateBits  = 16      // aggregates per directory network: at most 2^16
+	dirWays        = 16      // entries of a directory bucket
+	maxDirectory   = 1 << 18 // directory entries per worker
+	minDirectory   = 1 << 10
+	maxSmallSlabs  = 1 << 17
+	maxBigSlabs    = 1 << 14
+	slotsPerHost   = 2 // incoming and outgoing, side by side
+	networkAligned = 64
+)
+
+// Network is one home network's place in a Layout.
+type Network struct {
+	Prefix netip.Prefix
+	Base   uint32 // first slot: of its hosts if Direct, else of its aggregates
+	Count  uint32 // hosts or aggregates; each has two slots
+	Shift  uint8  // aggregates: address bits to the right of the aggregate's prefix
+	Direct bool   // every address has slots of its own
+}
+
+// Layout says where in a table every host of the home networks lives. It is immutable. Networks
+// of up to 2^24 addresses are indexed by address: no key, no probe, nothing for an attacker to steer. The
+// others share a directory of the hosts that matter, beside exact aggregates of the rest: at most
+// 65 536 per network, /64 or shorter for IPv6.
+type Layout struct {
+	Networks  []Network // sorted by address
+	Slots     uint32    // all slots of a table
+	Directory uint32    // entries of the directory, 0 or a power of two
+	DirBase   uint32    // first slot of the directory
+	Small     uint32    // 1024-bit flow slabs of a table
+	Big       uint32    // 4096-bit flow slabs of a table
+	Workers   int
+	Budget    uint64 // bytes that Memory must not exceed
+}
+
+// NewLayout plans tables for networks, workers of one view, and at most budget bytes in all. It
+// gives addresses slots of their own from the smallest network upwards while that fits.
+// Overlapping networks are planned once, by the shorter prefix. The error says what the smallest
+// possible plan would take.
+func NewLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, error) {
+	nets := disjoint(networks)
+	if len(nets) == 0 {
+		return nil, fmt.Errorf("plan tables: no networks")
+	}
+	if workers < 1 {
+		return nil, fmt.Errorf("plan tables: %d workers", workers)
+	}
+	direct := directOrder(nets)
+	for n := len(direct); n >= 0; n-- {
+		for entries := uint32(maxDirectory); entries >= minDirectory; entries /= 4 {
+			l := plan(nets, direct[:n], entries, workers, budget)
+			if l.Memory() <= budget && uint64(l.Slots) <= 1<<31 {
+				return l, nil
+			}
+			if l.Directory == 0 {
+				break // smaller directories change nothing
+			}
+		}
+	}
+	least := plan(nets, nil, minDirectory, workers, budget)
+	return nil, fmt.Errorf("plan tables: the smallest plan for %d networks takes %d bytes, the budget is %d",
+		len(nets), least.Memory(), budget)
+}
+
+// disjoint returns the networks sorted by address, without those inside another.
+func disjoint(networks []netip.Prefix) []netip.Prefix {
+	nets := make([]netip.Prefix, len(networks))
+	for i, p := range networks {
+		nets[i] = p.Masked()
+	}
+	slices.SortFunc(nets, func(a, b netip.Prefix) int {
+		if c := KeyOf(a.Addr()).Compare(KeyOf(b.Addr())); c != 0 {
+			return c
+		}
+		return a.Bits() - b.Bits()
+	})
+	out := nets[:0]
+	for _, p := range nets {
+		if len(out) == 0 || !out[len(out)-1].Overlaps(p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// directOrder returns the networks that may be direct, smallest first.
+func directOrder(nets []netip.Prefix) []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range nets {
+		if p.Addr().BitLen()-p.Bits() <= maxDirectBits {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b netip.Prefix) int { return b.Bits() - a.Bits() })
+	return out
+}
+
+func plan(nets, direct []netip.Prefix, entries uint32, workers int, budget uint64) *Layout {
+	l := &Layout{Workers: workers, Budget: budget}
+	var slots uint64
+	for _, p := range nets {
+		n := Network{Prefix: p, Base: uint32(slots), Direct: slices.Contains(direct, p)}
+		hostBits := p.Addr().BitLen() - p.Bits()
+		if !n.Direct {
+			l.Directory = entries
+			n.Shift = aggregateShift(p)
+			hostBits -= int(n.Shift)
+		}
+		n.Count = 1 << hostBits
+		slots += (slotsPerHost*uint64(n.Count) + networkAligned - 1) &^ (networkAligned - 1)
+		l.Networks = append(l.Networks, n)
+	}
+	l.DirBase = uint32(slots)
+	slots += slotsPerHost * uint64(l.Directory)
+	l.Slots = uint32(min(slots, 1<<32-1))
+	slabs := func(most uint64) uint32 { return uint32(1) << bits.Len64(min(slots, most)-1) }
+	l.Small, l.Big = slabs(maxSmallSlabs), slabs(maxBigSlabs)
+	if slots > 1<<31 {
+		l.Slots = 1<<32 - 1 // refused by NewLayout
+	}
+	return l
+}
+
+// aggregateShift returns how many low address bits an aggregate of p ignores: /64 at most for
+// IPv6, and never more than 2^aggregateBits aggregates.
+func aggregateShift(p netip.Prefix) uint8 {
+	width := p.Addr().BitLen()
+	length := min(p.Bits()+aggregateBits, width)
+	if width == 128 && length > 64 {
+		length = max(64, p.Bits())
+	}
+	return uint8(width - length)
+}
+
+// Memory returns the bytes that the tables of all workers and the merged table take together.
+func (l *Layout) Memory() uint64 {
+	return uint64(l.Workers)*(2*l.tableBytes()+l.directoryBytes()) + l.mergerBytes()
+}
+
+// Hosts returns how many hosts can be counted exactly at the same time.
+func (l *Layout) Hosts() uint64 {
+	n := uint64(l.Directory)
+	for i := range l.Networks {
+		if l.Networks[i].Direct {
+			n += uint64(l.Networks[i].Count)
+		}
+	}
+	return n
+}
+
+// Slot returns the incoming slot of the host ip if it is direct, else that of its aggregate;
+// false when ip is not in a home network. The packet path uses prefix.Table instead.
+func (l *Layout) Slot(ip netip.Addr) (slot uint32, direct, ok bool) {
+	for i := range l.Networks {
+		n := &l.Networks[i]
+		if n.Prefix.Contains(ip) {
+			return n.Base + slotsPerHost*n.index(KeyOf(ip)), n.Direct, true
+		}
+	}
+	return 0, false, false
+}
+
+// index returns the number of k's host or aggregate within n.
+func (n *Network) index(k Key) uint32 {
+	return uint32(shiftRight(k, n.Shift).Lo) & (n.Count - 1)
+}
+
+// key returns the address of host or aggregate i of n.
+func (n *Network) key(i uint32) Key {
+	k := shiftLeft(Key{Lo: uint64(i)}, n.Shift)
+	first := KeyOf(n.Prefix.Addr())
+	return Key{first.Hi | k.Hi, first.Lo | k.Lo}
+}
+
+func shiftRight(k Key, n uint8) Key {
+	if n >= 64 {
+		return Key{0, k.Hi >> (n - 64)}
+	}
+	return Key{k.Hi >> n, k.Lo>>n | k.Hi<<(64-n)}
+}
+
+func shiftLeft(k Key, n uint8) Key {
+	if n >= 64 {
+		return Key{k.Lo << (n - 64), 0}
+	}
+	return Key{k.Hi<<n | k.Lo>>(64-n), k.Lo << n}
+}

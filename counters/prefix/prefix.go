@@ -1,0 +1,141 @@
+// Package prefix is an immutable longest-prefix match from addresses to what a worker must know
+// of them. It is built by the control plane and read by every worker without synchronisation.
+package prefix
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Value is what a prefix stands for; 0 is no match. Values are indices into tables of the caller.
+type Value uint32
+
+// maxValue leaves the top bit of a cell to tell nodes from values.
+const maxValue = 1<<31 - 1
+
+// Table maps addresses to the value of their longest prefix. A lookup of a foreign IPv4 address
+// costs one bit of an 8 KiB bitmap; a home address one more load per 8 bits below the first 16.
+type Table struct {
+	home4 [1 << 16 / 64]uint64 // a bit per /16 that holds any prefix
+	root4 []cell               // 65536, by the upper 16 bits of an IPv4 address
+	root6 []cell               // 65536, by the upper 16 bits of an IPv6 address
+	nodes []node
+}
+
+// cell is a value, or isNode and the number of a node.
+type cell uint32
+
+const isNode = 1 << 31
+
+type node [256]cell
+
+// Entry is one prefix of a Table and its value.
+type Entry struct {
+	Prefix netip.Prefix
+	Value  Value
+}
+
+// New returns the table of entries. Of equal prefixes the last one counts. IPv4-mapped IPv6
+// prefixes are an error: an address has one form.
+func New(entries []Entry) (*Table, error) {
+	t := &Table{root4: make([]cell, 1<<16), root6: make([]cell, 1<<16)}
+	sorted := slices.Clone(entries)
+	slices.SortStableFunc(sorted, func(a, b Entry) int { return a.Prefix.Bits() - b.Prefix.Bits() })
+	for _, e := range sorted {
+		if !e.Prefix.IsValid() || e.Prefix.Addr().Is4In6() {
+			return nil, fmt.Errorf("add prefix %v: not a plain IPv4 or IPv6 prefix", e.Prefix)
+		}
+		if e.Value == 0 || e.Value > maxValue {
+			return nil, fmt.Errorf("add prefix %v: value %d out of range 1 to %d", e.Prefix, e.Value, maxValue)
+		}
+		t.insert(e)
+	}
+	return t, nil
+}
+
+// insert adds e, whose prefix is at least as long as all before it.
+func (t *Table) insert(e Entry) {
+	left := e.Prefix.Bits()
+	addr := e.Prefix.Masked().Addr().AsSlice()
+	cells := t.root6
+	if e.Prefix.Addr().Is4() {
+		cells = t.root4
+		t.markHome(addr, left)
+	}
+	at, width := int(addr[0])<<8|int(addr[1]), 16
+	for next := 2; left > width; next++ {
+		cells = t.descend(cells, at)
+		at, left, width = int(addr[next]), left-width, 8
+	}
+	for i := range 1 << (width - left) {
+		t.fill(&cells[at+i], cell(e.Value))
+	}
+}
+
+// markHome sets the bits of the /16s that the prefix touches.
+func (t *Table) markHome(addr []byte, bits int) {
+	first := int(addr[0])<<8 | int(addr[1])
+	for i := range 1 << max(0, 16-bits) {
+		t.home4[(first+i)/64] |= 1 << ((first + i) % 64)
+	}
+}
+
+// fill sets c to v; a node below it was built of shorter prefixes only if it is a value.
+func (t *Table) fill(c *cell, v cell) {
+	if *c&isNode == 0 {
+		*c = v
+		return
+	}
+	n := &t.nodes[*c&^isNode]
+	for i := range n {
+		t.fill(&n[i], v)
+	}
+}
+
+// descend returns the node at cells[at], made of that cell's value if there is none. Earlier
+// slices of nodes are stale afterwards.
+func (t *Table) descend(cells []cell, at int) []cell {
+	if c := cells[at]; c&isNode == 0 {
+		var n node
+		for i := range n {
+			n[i] = c
+		}
+		cells[at] = cell(len(t.nodes)) | isNode
+		t.nodes = append(t.nodes, n)
+	}
+	return t.nodes[cells[at]&^isNode][:]
+}
+
+// Lookup returns the value of the longest prefix that holds the address with the big-endian
+// halves hi and lo, IPv4 v4-mapped; 0 when none does.
+func (t *Table) Lookup(hi, lo uint64) Value {
+	if hi == 0 && lo>>32 == 0xffff {
+		top := uint16(lo >> 16)
+		if t.home4[top/64]>>(top%64)&1 == 0 {
+			return 0
+		}
+		c := t.root4[top]
+		if c&isNode == 0 {
+			return Value(c)
+		}
+		if c = t.nodes[c&^isNode][uint8(lo>>8)]; c&isNode == 0 {
+			return Value(c)
+		}
+		return Value(t.nodes[c&^isNode][uint8(lo)])
+	}
+	return t.lookup6(hi, lo)
+}
+
+func (t *Table) lookup6(hi, lo uint64) Value {
+	c := t.root6[hi>>48]
+	for shift := 40; c&isNode != 0; shift -= 8 {
+		word := hi
+		at := shift
+		if shift < 0 {
+			word, at = lo, shift+64
+		}
+		c = t.nodes[c&^isNode][uint8(word>>at)]
+	}
+	return Value(c)
+}

@@ -1,0 +1,185 @@
+package counters
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// MaxReasons bounds the statuses that Stats counts frames by; decode.NumStatus fits.
+const MaxReasons = 16
+
+// MaxSpills bounds the classes that may exceed 33 M packets in one epoch of one worker.
+const maxSpills = 64
+
+// Stats are one worker's counts of one epoch, frames and bytes on the wire.
+//
+// Received = Processed + Shed + the sum of Dropped, to the frame.
+type Stats struct {
+	Received  uint64
+	Bytes     uint64
+	Processed uint64             // had addresses
+	Shed      uint64             // left out by overload sampling
+	Dropped   [MaxReasons]uint64 // had no addresses, by decode.Status
+	Damaged   [MaxReasons]uint64 // of Processed: not understood to the end, by decode.Status
+	Foreign   uint64             // of Processed: neither address is ours
+	Internal  uint64             // of Processed: both addresses are ours
+	Unplaced  uint64             // counts made in an aggregate: the directory had no room
+	LostSamples,
+	LostHints uint64
+}
+
+// Table holds one worker's counts of one epoch.
+type Table struct {
+	Stats  Stats
+	Epoch  uint64
+	Start  int64 // nanoseconds since 1970 UTC
+	End    int64 // set by the worker when it leaves the table
+	Layout *Layout
+
+	slots   []Slot
+	active  []uint64 // a bit per slot that was touched
+	summary []uint64 // a bit per word of active
+	keys    []Key    // of the directory's entries, as they were in this epoch
+	flows   flowSlabs
+	spills  []spill
+}
+
+// spill is a class that left its slot before it could overflow.
+type spill struct {
+	slot           uint32
+	class          Class
+	packets, bytes uint64
+}
+
+// NewTable returns an empty table for l out of m.
+func NewTable(m *Memory, l *Layout) (*Table, error) {
+	t := &Table{Layout: l, spills: make([]spill, 0, maxSpills)}
+	words := bitmapWords(l.Slots)
+	var errs [8]error
+	t.slots, errs[0] = alloc[Slot](m, uint64(l.Slots))
+	t.active, errs[1] = alloc[uint64](m, words)
+	t.summary, errs[2] = alloc[uint64](m, (words+63)/64)
+	t.keys, errs[3] = alloc[Key](m, uint64(l.Directory))
+	t.flows.small, errs[4] = alloc[uint64](m, uint64(l.Small)*smallWords)
+	t.flows.big, errs[5] = alloc[uint64](m, uint64(l.Big)*bigWords)
+	t.flows.inline, errs[6] = alloc[uint32](m, uint64(l.Small))
+	t.flows.before, errs[7] = alloc[uint32](m, uint64(l.Big))
+	for _, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("make a table of %d slots: %w", l.Slots, err)
+		}
+	}
+	t.flows.flowMarks = newFlowMarks(l.Workers)
+	return t, nil
+}
+
+func bitmapWords(slots uint32) uint64 { return (uint64(slots) + 63) / 64 }
+
+// tableBytes is what NewTable takes.
+func (l *Layout) tableBytes() uint64 {
+	words := bitmapWords(l.Slots)
+	return sizeOf[Slot](uint64(l.Slots)) + sizeOf[uint64](words) + sizeOf[uint64]((words+63)/64) +
+		sizeOf[Key](uint64(l.Directory)) + sizeOf[uint64](uint64(l.Small)*smallWords) +
+		sizeOf[uint64](uint64(l.Big)*bigWords) + sizeOf[uint32](uint64(l.Small)+uint64(l.Big))
+}
+
+// Slot returns slot i. It is valid until the table is merged.
+func (t *Table) Slot(i uint32) *Slot { return &t.slots[i] }
+
+// Count makes ops and appends to expired the numbers of those whose slot's fuse has burnt down: a
+// host's first packet in the epoch, a limit to look at, a sample to take. The caller deals with
+// each and arms the slot anew. The slots should have been prefetched.
+func (t *Table) Count(ops []Op, expired []uint8) []uint8 {
+	for i := range ops {
+		op := &ops[i]
+		s := &t.slots[op.Slot]
+		add := onePacket + uint64(op.Bytes)
+		s.count[op.Class&3] += add
+		if op.Mark != 0 {
+			if op.Mark&MarkSYN != 0 {
+				s.count[SYN] += add
+			}
+			if op.Mark&MarkFrag != 0 {
+				s.count[Frag] += add
+			}
+			if op.Mark&MarkNoFlow != 0 {
+				goto burn
+			}
+		}
+		if s.state&slabMask != 0 {
+			t.addSlabFlow(s, op.Hash)
+		} else {
+			t.addFlow(s, op.Hash)
+		}
+	burn:
+		s.fuse--
+		if s.fuse <= 0 {
+			expired = append(expired, uint8(i))
+		}
+	}
+	return expired
+}
+
+// Touch notes a slot's first packet of the epoch, at now nanoseconds since 1970, and reports
+// whether it was the first. Further calls check that no class comes near its overflow.
+func (t *Table) Touch(i uint32, now int64) bool {
+	s := &t.slots[i]
+	if s.state&flagSeen != 0 {
+		t.spill(i, s)
+		return false
+	}
+	s.state |= flagSeen
+	s.first = uint32(max(0, min(now-t.Start, math.MaxUint32*1000)) / 1000)
+	w := i / 64
+	t.active[w] |= 1 << (i % 64)
+	t.summary[w/64] |= 1 << (w % 64)
+	return true
+}
+
+// Name notes the key that entry e of the directory stands for in this epoch.
+func (t *Table) Name(entry uint32, key Key) { t.keys[entry] = key }
+
+// Seen reports whether slot i was touched in this epoch.
+func (t *Table) Seen(i uint32) bool { return t.slots[i].state&flagSeen != 0 }
+
+// spill moves classes that are half way to their overflow out of the slot.
+func (t *Table) spill(i uint32, s *Slot) {
+	for c := range s.count {
+		if s.count[c]>>bytesBits >= spillAt && len(t.spills) < cap(t.spills) {
+			t.spills = append(t.spills, spill{i, Class(c), s.Packets(Class(c)), s.Bytes(Class(c))})
+			s.count[c] = 0
+		}
+	}
+}
+
+// eachActive calls f with every touched slot in ascending order.
+func (t *Table) eachActive(f func(slot uint32)) {
+	for si, sum := range t.summary {
+		for ; sum != 0; sum &= sum - 1 {
+			w := uint32(si*64 + bits.TrailingZeros64(sum))
+			for word := t.active[w]; word != 0; word &= word - 1 {
+				f(w*64 + uint32(bits.TrailingZeros64(word)))
+			}
+		}
+	}
+}
+
+// Clear makes the table empty for its next epoch. Merger.Add does it too.
+func (t *Table) Clear() {
+	t.eachActive(func(i uint32) { t.slots[i] = Slot{state: t.slots[i].state & keepMask} })
+	t.clearRest()
+}
+
+// clearRest empties everything but the slots.
+func (t *Table) clearRest() {
+	for si, sum := range t.summary {
+		for ; sum != 0; sum &= sum - 1 {
+			t.active[si*64+bits.TrailingZeros64(sum)] = 0
+		}
+		t.summary[si] = 0
+	}
+	t.flows.reset()
+	t.spills = t.spills[:0]
+	t.Stats = Stats{}
+}

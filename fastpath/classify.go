@@ -1,0 +1,49 @@
+package fastpath
+
+import (
+	"math/bits"
+
+	"weir/counters"
+	"weir/decode"
+)
+
+// IP protocol numbers that have a class of their own.
+const (
+	protoICMP   = 1
+	protoTCP    = 6
+	protoUDP    = 17
+	protoICMPv6 = 58
+
+	flagSYN = 0x02
+)
+
+// classes maps the IP protocol to the disjoint class that it is counted in.
+var classes = func() (t [256]counters.Class) {
+	for i := range t {
+		t[i] = counters.Other
+	}
+	t[protoTCP], t[protoUDP] = counters.TCP, counters.UDP
+	t[protoICMP], t[protoICMPv6] = counters.ICMP, counters.ICMP
+	return t
+}()
+
+// mark returns the classes that count r again.
+func mark(r *decode.Record) (m uint8) {
+	if r.TCPFlags&flagSYN != 0 {
+		m = counters.MarkSYN
+	}
+	if r.Fragment != decode.NotFragment {
+		m |= counters.MarkFrag
+	}
+	return m
+}
+
+// flowHash hashes the 5-tuple of r under a seed that attackers do not know (the folded
+// multiplication of wyhash).
+func flowHash(r *decode.Record, seed uint64) uint32 {
+	ports := uint64(r.SrcPort)<<32 | uint64(r.DstPort)<<16 | uint64(r.Proto)
+	h1, l1 := bits.Mul64(r.Src.Lo^seed, r.Dst.Lo^0xe7037ed1a0b428db)
+	h2, l2 := bits.Mul64(h1^l1^ports, seed^r.Src.Hi^bits.RotateLeft64(r.Dst.Hi, 32))
+	h := h2 ^ l2
+	return uint32(h ^ h>>32)
+}

@@ -1,0 +1,346 @@
+package fastpath
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"weir/counters"
+	"weir/decode"
+	"weir/ring"
+)
+
+// Epoch is what a worker counts by and into until the next one. It is published as one value, so
+// that a table is only ever written under its own layout.
+type Epoch struct {
+	Seq    uint64 // 1, 2, 3, …
+	Policy *Policy
+	Table  *counters.Table
+}
+
+// Queue sizes between a worker and control.
+const (
+	sampleQueue = 4096
+	hintQueue   = 4096
+)
+
+// baselineGap is the mean number of frames between two baseline samples.
+const baselineGap = 1024
+
+// Config is what a Worker is made of.
+type Config struct {
+	Number    int // shown in samples
+	Source    ring.Source
+	Sampling  uint32 // N of the source's 1:N; 0 is 1
+	Directory *counters.Directory
+	Seed      uint64 // of hashes and of random sampling
+	First     Epoch
+}
+
+// Worker counts what one Source receives.
+type Worker struct {
+	want  atomic.Pointer[Epoch] // written by control
+	acked atomic.Uint64         // Seq of the epoch in force
+
+	// Samples and Hints leave the packet path; control drains them.
+	Samples *ring.SPSC[ring.Sample]
+	Hints   *ring.SPSC[ring.Hint]
+
+	source   ring.Source
+	number   uint16
+	sampling uint32
+	dir      *counters.Directory
+	seed     uint64
+	random   uint64
+	epoch    *Epoch
+	baseline int // frames until the next baseline sample
+	shed     shedder
+
+	batch   ring.Batch
+	records [ring.BurstSize]decode.Record
+	ops     [2 * ring.BurstSize]counters.Op
+	unknown [2 * ring.BurstSize]listing
+	expired [2 * ring.BurstSize]uint8
+}
+
+// listing is an op whose slot depends on the directory.
+type listing struct {
+	key  counters.Key
+	hash uint64
+	op   uint8
+}
+
+// NewWorker returns a worker that is ready for Step.
+func NewWorker(c Config) *Worker {
+	first := c.First
+	w := &Worker{
+		Samples:  ring.NewSPSC[ring.Sample](sampleQueue),
+		Hints:    ring.NewSPSC[ring.Hint](hintQueue),
+		source:   c.Source,
+		number:   uint16(c.Number),
+		sampling: max(1, c.Sampling),
+		dir:      c.Directory,
+		seed:     c.Seed*2 + 1,
+		random:   c.Seed ^ 0x9e3779b97f4a7c15 | 1,
+		epoch:    &first,
+		baseline: baselineGap,
+	}
+	for i := range w.records {
+		w.records[i].Packets, w.records[i].Sampling = 1, w.sampling
+	}
+	w.want.Store(&first)
+	w.acked.Store(first.Seq)
+	return w
+}
+
+// Publish asks the worker to move to e at its next burst edge. Control calls it.
+func (w *Worker) Publish(e *Epoch) { w.want.Store(e) }
+
+// Acked returns the Seq of the epoch in force. Once it is e.Seq the tables of earlier epochs
+// belong to the caller, with plain loads and stores.
+func (w *Worker) Acked() uint64 { return w.acked.Load() }
+
+// Run calls Step until the source ends, an error comes, or stop is set.
+func (w *Worker) Run(stop *atomic.Bool) error {
+	for !stop.Load() {
+		if _, err := w.Step(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// Step takes one burst from the source and counts it, then moves to the wanted epoch if there is a
+// new one. It returns the number of frames and the source's error.
+func (w *Worker) Step() (int, error) {
+	n, err := w.source.Poll(&w.batch)
+	if n > 0 {
+		w.burst()
+		w.source.Release(&w.batch)
+	}
+	if e := w.want.Load(); e != w.epoch {
+		w.flip(e)
+	}
+	return n, err
+}
+
+// Now returns the source's clock as of the last Step, nanoseconds since 1970 UTC.
+func (w *Worker) Now() int64 { return w.batch.Now }
+
+// flip leaves the table to control.
+func (w *Worker) flip(e *Epoch) {
+	now := w.batch.Now
+	w.epoch.Table.End = now
+	e.Table.Start, e.Table.Epoch = now, e.Seq
+	w.epoch = e
+	w.acked.Store(e.Seq)
+}
+
+// burst counts the frames of the batch: decode all, fetch all slots, then count all, so that the
+// cache misses of a burst overlap.
+func (w *Worker) burst() {
+	n := min(w.batch.N, ring.BurstSize)
+	t := w.epoch.Table
+	t.Stats.Received += uint64(n)
+	w.shed.observe(w.batch.Fill)
+	ops, listed := w.read(n)
+	t.Prefetch(ops)
+	if listed > 0 {
+		w.list(ops, w.unknown[:listed])
+	}
+	t.PrefetchFlows(ops)
+	expired := t.Count(ops, w.expired[:0])
+	for _, i := range expired {
+		w.expire(&ops[i])
+	}
+	if w.baseline -= n; w.baseline < 0 {
+		w.sampleBaseline(n)
+	}
+}
+
+// read decodes n frames and returns the counts to be made; of those, listed wait in unknown.
+func (w *Worker) read(n int) (ops []counters.Op, listed int) {
+	policy, stats := w.epoch.Policy, &w.epoch.Table.Stats
+	made := 0
+	var bytes, processed uint64
+	for i := range n {
+		f := &w.batch.Frames[i]
+		bytes += uint64(f.Wire)
+		if w.shed.mask != 0 && w.rand()&w.shed.mask != 0 {
+			stats.Shed++
+			continue
+		}
+		r := &w.records[i]
+		status := policy.decoder.Decode(r, decode.Link(f.Link), w.batch.Data(i), f.Wire)
+		if status != decode.OK {
+			if r.Version == 0 {
+				stats.Dropped[status]++
+				continue
+			}
+			stats.Damaged[status]++
+		}
+		processed++
+		dst := policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo)
+		src := policy.lookup.Lookup(r.Src.Hi, r.Src.Lo)
+		if dst|src == 0 {
+			stats.Foreign++
+			continue
+		}
+		op := counters.Op{
+			Hash:  flowHash(r, w.seed),
+			Bytes: uint32(r.Bytes),
+			Class: classes[r.Proto],
+			Mark:  mark(r),
+			Frame: uint8(i),
+		}
+		if dst != 0 {
+			listed += w.place(made, op, &policy.places[dst-1], r.Dst, 0, listed)
+			made++
+		}
+		if src != 0 {
+			listed += w.place(made, op, &policy.places[src-1], r.Src, 1, listed)
+			made++
+			if dst != 0 {
+				stats.Internal++
+			}
+		}
+	}
+	stats.Bytes += bytes
+	stats.Processed += processed
+	return w.ops[:made], listed
+}
+
+// place writes op number at with its slot, and returns 1 if the directory must be asked for it.
+func (w *Worker) place(at int, op counters.Op, pl *place, a decode.Addr, dir uint32, listed int) int {
+	op.Group = pl.group
+	op.Slot = pl.slot(a.Hi, a.Lo) + dir
+	w.ops[at&127] = op
+	if pl.direct {
+		return 0
+	}
+	key := counters.Key(a)
+	w.unknown[listed&127] = listing{key, w.dir.Hash(key), uint8(at)}
+	return 1
+}
+
+// list gives ops to hosts of the directory their slots. Hosts that are not listed stay with their
+// aggregate, without a flow estimate.
+func (w *Worker) list(ops []counters.Op, unknown []listing) {
+	t, epoch := w.epoch.Table, uint32(w.epoch.Seq)
+	for i := range unknown {
+		u := &unknown[i]
+		op := &ops[u.op]
+		dir := op.Slot & 1
+		entry, ok := w.dir.Find(u.key, u.hash)
+		if !ok {
+			need := w.epoch.Policy.shares[op.Group][dir].admit
+			if entry, ok = w.dir.Admit(u.key, u.hash, need, epoch, t); !ok {
+				op.Mark |= counters.MarkNoFlow
+				t.Stats.Unplaced++
+				continue
+			}
+		}
+		op.Slot = t.Layout.DirBase + 2*entry + dir
+	}
+}
+
+// expire deals with a slot whose fuse burnt down: its first packet of the epoch, a limit to look
+// at, or a sample to take.
+func (w *Worker) expire(op *counters.Op) {
+	t := w.epoch.Table
+	s := t.Slot(op.Slot)
+	now := w.batch.Frames[op.Frame].Time
+	first := t.Touch(op.Slot, now)
+	if first && op.Slot >= t.Layout.DirBase {
+		entry := (op.Slot - t.Layout.DirBase) / 2
+		t.Name(entry, w.dir.Key(entry))
+		w.dir.Use(entry, uint32(w.epoch.Seq))
+	}
+	if op.Mark&counters.MarkNoFlow != 0 {
+		s.Arm(1 << 30)
+		return
+	}
+	sh := &w.epoch.Policy.shares[op.Group][op.Slot&1]
+	if first && sh.cold > 1 {
+		s.Arm(sh.cold - 1)
+		return
+	}
+	at, next := sh.judge(s)
+	if at == cold {
+		s.Arm(uint32(next))
+		return
+	}
+	w.heat(op, s, at, now)
+	w.sample(int(op.Frame), ring.Warm, op.Slot&1 != 0, s.Gap())
+	gap := s.Gap()
+	s.Arm(min(1+uint32(w.below(uint64(2*gap-1))), uint32(next)))
+}
+
+// samplesPerLimit is how many samples a slot's share of a limit is worth.
+const samplesPerLimit = 64
+
+// heat notes that s reached a level, once per level and epoch: control is told, the directory
+// keeps the host, samples are taken.
+func (w *Worker) heat(op *counters.Op, s *counters.Slot, at level, now int64) {
+	if !s.Has(counters.FlagWarm) {
+		s.Set(counters.FlagWarm)
+		packets, _ := s.Total()
+		s.SetGap(uint32(max(1, packets*warmPart/samplesPerLimit)))
+		w.hint(op.Slot, now, false)
+		if base := w.epoch.Table.Layout.DirBase; op.Slot >= base {
+			w.dir.Pin((op.Slot-base)/2, uint32(w.epoch.Seq))
+		}
+	}
+	if at == over && !s.Has(counters.FlagOver) {
+		s.Set(counters.FlagOver)
+		s.SetGap(4 * s.Gap()) // the verdict has its evidence; keep some budget for other targets
+		w.hint(op.Slot, now, true)
+	}
+}
+
+func (w *Worker) hint(slot uint32, now int64, isOver bool) {
+	if !w.Hints.Push(ring.Hint{Time: now, Epoch: w.epoch.Seq, Slot: slot, Over: isOver}) {
+		w.epoch.Table.Stats.LostHints++
+	}
+}
+
+// sampleBaseline takes one frame of the burst at random.
+func (w *Worker) sampleBaseline(n int) {
+	w.baseline = 1 + int(w.below(2*baselineGap-1))
+	if i := int(w.below(uint64(n))); w.records[i].Version != 0 {
+		w.sample(i, ring.Baseline, false, baselineGap)
+	}
+}
+
+// sample copies the head of frame i to control.
+func (w *Worker) sample(i int, stream ring.Stream, outgoing bool, gap uint32) {
+	s := w.Samples.Reserve()
+	if s == nil {
+		w.epoch.Table.Stats.LostSamples++
+		return
+	}
+	f, r := &w.batch.Frames[i], &w.records[i]
+	s.Time, s.Wire, s.Link = f.Time, f.Wire, f.Link
+	s.SrcHi, s.SrcLo, s.DstHi, s.DstLo = r.Src.Hi, r.Src.Lo, r.Dst.Hi, r.Dst.Lo
+	s.SrcPort, s.DstPort, s.Proto, s.TCPFlags = r.SrcPort, r.DstPort, r.Proto, r.TCPFlags
+	s.TTL, s.Fragment, s.IPLen = r.TTL, uint8(r.Fragment), uint32(r.Bytes)
+	s.Gap, s.Sampling = gap, w.sampling
+	s.Stream, s.Outgoing, s.Worker = stream, outgoing, w.number
+	s.Cap = uint16(copy(s.Data[:], w.batch.Data(i)))
+	clear(s.Data[s.Cap:])
+	w.Samples.Commit()
+}
+
+// rand returns the next number of a xorshift generator: a secret choice, not a strong one.
+func (w *Worker) rand() uint64 {
+	w.random ^= w.random << 13
+	w.random ^= w.random >> 7
+	w.random ^= w.random << 17
+	return w.random
+}
+
+// below returns a random number in [0, n).
+func (w *Worker) below(n uint64) uint64 { return w.rand() >> 11 % max(1, n) }
