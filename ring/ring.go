@@ -64,7 +64,7 @@ const (
 )
 
 // SnapLen is the number of captured bytes that a Sample keeps.
-const SnapLen = 176
+const SnapLen = 184
 
 // Sample is the head of one frame, taken as evidence: 256 bytes, no pointers. Src to IPLen are
 // the decoder's reading of it.
@@ -90,10 +90,11 @@ type Sample struct {
 	Data         [SnapLen]byte
 }
 
-// Hint tells control that one slot's own count crossed its share of a limit in this epoch.
+// Hint tells control that one slot's own count reached a level in this epoch: a fifth of the
+// worker's share of a limit, or all of it. There is at most one of each per slot and epoch.
 type Hint struct {
-	Time  int64  // the crossing frame's time, nanoseconds since 1970 UTC
-	Epoch uint64 // of the table that the slot lies in
-	Slot  uint32
-	Over  bool // crossed its share of a limit; false: became warm
+	Time     int64  // the frame's time, nanoseconds since 1970 UTC
+	Hi, Lo   uint64 // the host's address
+	Outgoing bool
+	Over     bool // the share of a limit was exceeded; false: a fifth of it
 }

@@ -1,0 +1,68 @@
+# Go and GNU make are all this needs; `make help` lists what there is.
+
+GO        ?= go
+VERSION   ?=
+TESTFLAGS ?=
+BENCH     ?= .
+FUZZTIME  ?= 10
+FUZZTOTAL ?= 600
+
+# What is tested is what ships: no C.
+export CGO_ENABLED := 0
+
+# Without a usable git (none, no commit, somebody else's checkout) the binary carries no revision.
+ifneq ($(shell git rev-parse HEAD >/dev/null 2>&1 && echo usable),usable)
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+endif
+
+STAMP     = $(if $(VERSION),-ldflags '-X weir/control/cli.version=$(VERSION)')
+BUILD     = $(GO) build -trimpath $(STAMP)
+LINTER    = $(GO) tool -modfile=tools/lint/linters/go.mod golangci-lint
+PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race test386 fuzz bench vet lint cross clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+build: ## Build the static binary ./weir (VERSION=v1.2.3 names it)
+	$(BUILD) -o weir .
+
+demo: build ## Show an attack found, proved and answered: no root, no network
+	./weir demo --exit
+
+test: ## Run every test, after installing what they need (as root)
+	@sh tools/deps test
+	$(GO) test $(TESTFLAGS) ./...
+
+race: ## Run the short tests under the race detector (needs a C compiler)
+	@sh tools/deps race
+	CGO_ENABLED=1 $(GO) test -race -short $(TESTFLAGS) ./...
+
+test386: ## Run every test as 32-bit code
+	GOARCH=386 $(GO) test $(TESTFLAGS) ./...
+
+fuzz: ## Run every fuzz target for FUZZTIME seconds, FUZZTOTAL for all
+	@sh tools/fuzz $(FUZZTIME) $(FUZZTOTAL)
+
+bench: build ## Run the benchmarks that match BENCH, then the packet pipeline
+	$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) ./...
+	./weir bench pipeline
+
+vet: ## Run go vet
+	$(GO) vet ./...
+
+lint: ## Check the rules of the house, then run golangci-lint
+	$(GO) run ./tools/lint
+	$(LINTER) run
+
+cross: $(PLATFORMS:%=cross/%) ## Build for every platform, below dist/
+
+.PHONY: $(PLATFORMS:%=cross/%)
+$(PLATFORMS:%=cross/%): cross/%:
+	GOOS=$(*D) GOARCH=$(*F) $(BUILD) -o dist/weir-$(*D)-$(*F) .
+	GOOS=$(*D) GOARCH=$(*F) $(GO) vet ./...
+
+clean: ## Remove what was built
+	rm -rf weir dist
