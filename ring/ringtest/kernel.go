@@ -187,13 +187,15 @@ func (k *Kernel) publish() {
 	k.rx.Producer.Store(k.rxNext)
 }
 
-// Place writes packets into all receive frames, in turn, for Burst to deliver. It is to be called
-// before the queue is used. A packet longer than a frame's room is cut.
-func (k *Kernel) Place(packets [][]byte) {
-	k.lengths = make([]uint32, k.frames)
+// Place lets put write a packet into each receive frame, for Burst to deliver; put returns its
+// length. It is to be called while the kernel has all frames: before the first packet, or when
+// all were released.
+func (k *Kernel) Place(put func(frame []byte) int) {
+	if k.lengths == nil {
+		k.lengths = make([]uint32, k.frames)
+	}
 	for i := range k.lengths {
-		frame := k.umem[i*k.frameSize+Headroom : (i+1)*k.frameSize]
-		k.lengths[i] = uint32(copy(frame, packets[i%len(packets)]))
+		k.lengths[i] = uint32(put(k.umem[i*k.frameSize+Headroom : (i+1)*k.frameSize]))
 	}
 }
 

@@ -184,7 +184,11 @@ func TestBurst(t *testing.T) {
 	for i := range 5 {
 		packets = append(packets, numbered(uint64(i), 60+i))
 	}
-	k.Place(packets)
+	placed := 0
+	k.Place(func(b []byte) int {
+		placed++
+		return copy(b, packets[(placed-1)%len(packets)])
+	})
 	var b ring.Batch
 	frame, offered, received := 0, 0, 0
 	rng := rand.New(rand.NewPCG(3, 3))
@@ -214,12 +218,12 @@ func TestBurst(t *testing.T) {
 
 func TestBurstDropsByReason(t *testing.T) {
 	k := newKernel(t, Config{Frames: 8, RXSize: 64})
-	k.Place([][]byte{numbered(0, 60)})
+	k.Place(func(b []byte) int { return copy(b, numbered(0, 60)) })
 	if got := k.Burst(10); got != 8 || fmt.Sprint(k.Drops()) != "map[fill_empty:2 rx_ring_full:0]" {
 		t.Errorf("%d delivered, drops %v", got, k.Drops())
 	}
 	k = newKernel(t, Config{Frames: 64, RXSize: 8})
-	k.Place([][]byte{numbered(0, 60)})
+	k.Place(func(b []byte) int { return copy(b, numbered(0, 60)) })
 	if got := k.Burst(10); got != 8 || fmt.Sprint(k.Drops()) != "map[fill_empty:0 rx_ring_full:2]" {
 		t.Errorf("%d delivered, drops %v", got, k.Drops())
 	}
@@ -262,7 +266,7 @@ func TestNewKernelFailure(t *testing.T) {
 
 func TestBurstNoAllocs(t *testing.T) {
 	k := newKernel(t, Config{})
-	k.Place([][]byte{numbered(0, 60)})
+	k.Place(func(b []byte) int { return copy(b, numbered(0, 60)) })
 	var b ring.Batch
 	n := testing.AllocsPerRun(1000, func() {
 		k.Burst(ring.BurstSize)

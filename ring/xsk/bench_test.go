@@ -25,7 +25,7 @@ func BenchmarkPollRelease(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			k.Place([][]byte{make([]byte, 60)})
+			k.Place(func([]byte) int { return 60 })
 			benchmarkDrain(b, k, size.frames)
 		})
 	}
@@ -64,7 +64,7 @@ func BenchmarkBurst(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	k.Place([][]byte{make([]byte, 60)})
+	k.Place(func([]byte) int { return 60 })
 	q := k.Queue()
 	var batch ring.Batch
 	b.ReportAllocs()

@@ -183,7 +183,7 @@ func TestPollBursts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.Place([][]byte{make([]byte, 60)})
+	k.Place(func([]byte) int { return 60 })
 	k.Burst(200)
 	var b ring.Batch
 	for _, want := range []int{20, 64, 64, 52, 0} {
