@@ -65,13 +65,14 @@ type Record struct {
 	Src, Dst Addr // valid iff Version != 0
 
 	Packets  uint64 // 1 for a packet; set by the caller, not by Decoder.Decode
-	Bytes    uint64 // IP length: IPv4 total length, or 40 + IPv6 payload length
+	Bytes    uint64 // what counts as bps: IPLen, but never more than was on the wire
+	IPLen    uint32 // as the header says: IPv4 total length, or 40 + IPv6 payload length
 	Sampling uint32 // N of 1:N; set by the caller, not by Decoder.Decode
-	Wire     uint32 // bytes of the frame on the wire, without FCS
+	Wire     uint32 // bytes of the frame on the wire, without FCS; see Decoder.LengthFromIP
 
 	SrcPort, DstPort uint16 // TCP, UDP, SCTP, DCCP, UDP-Lite; ICMP: 0 and type × 256 + code
 	Proto            uint8  // after all extension headers
-	TCPFlags         uint8  // low 8 bits of the TCP flags; valid iff Proto is TCP and not LaterFragment
+	TCPFlags         uint8  // low 8 bits; valid iff Proto is TCP and not LaterFragment
 	TTL              uint8  // IPv4 TTL or IPv6 hop limit
 	Version          uint8  // 4 or 6; 0: no IP header was read and there are no addresses
 	Fragment         Fragment
@@ -81,7 +82,7 @@ type Record struct {
 
 	VLAN    [MaxTags]uint16 // VLAN IDs, 12 bits
 	MPLS    [MaxTags]uint32 // labels, 20 bits
-	Tunnels [MaxTunnels]Tunnel
+	Tunnels [MaxTunnels]Tunnel // those around the header that the addresses are of, outer → inner
 }
 
 // Tunnel is a kind of encapsulation that Decoder opens.

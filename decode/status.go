@@ -5,7 +5,8 @@ package decode
 type Status uint8
 
 // The statuses, in the order of statusNames. A frame may have addresses (Record.Version != 0)
-// and a Status other than OK, when the damage lies behind a readable IP header.
+// and a Status other than OK, when the damage lies behind a readable IP header; and it may be OK
+// without addresses, when an encapsulation that stays closed comes before any IP header.
 const (
 	OK          Status = iota
 	Truncated          // the captured bytes end inside a header
