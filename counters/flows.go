@@ -7,8 +7,8 @@ import (
 
 // The flow estimate is linear counting (Whang, Vander-Zanden, Taylor 1990): a bit per hashed
 // 5-tuple, and n ≈ m·ln(m/zeros). A slot starts with 32 bits inline, takes a slab of 1024 bits
-// above flowSlabs.inlineFull set bits and one of 4096 above smallFull. Positions nest: the upper bits
-// of a 4096-bit position are its 1024-bit position, and of that its inline position, so that
+// above flowMarks.inlineFull set bits and one of 4096 above smallFull. Positions nest: the upper
+// bits of a 4096-bit position are its 1024-bit position, and of that its inline position, so that
 // bitmaps of different sizes can be merged without counting a flow twice.
 const (
 	inlineBits = 32

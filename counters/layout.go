@@ -51,10 +51,13 @@ func (k Key) Compare(o Key) int {
 // Sizes of the parts of a layout.
 const (
 	maxDirectBits  = 24      // a network with more host bits goes to the directory
-	aggregateBits  = 16      // aggregates per directory network: at most 2^16
+	aggregateBits  = 16      // aggregates per directory network: at most 2^16 …
+	aggregatePart  = 8       // … and so few that they take an eighth of the budget
+	slabPart       = 4       // flow slabs take at most a quarter of it
 	dirWays        = 16      // entries of a directory bucket
 	maxDirectory   = 1 << 18 // directory entries per worker
 	minDirectory   = 1 << 10
+	minSlabs       = 64
 	maxSmallSlabs  = 1 << 17
 	maxBigSlabs    = 1 << 14
 	slotsPerHost   = 2 // incoming and outgoing, side by side
@@ -71,9 +74,9 @@ type Network struct {
 }
 
 // Layout says where in a table every host of the home networks lives. It is immutable. Networks
-// of up to 2^24 addresses are indexed by address: no key, no probe, nothing for an attacker to steer. The
-// others share a directory of the hosts that matter, beside exact aggregates of the rest: at most
-// 65 536 per network, /64 or shorter for IPv6.
+// of up to 2^24 addresses are indexed by address: no key, no probe, nothing for an attacker to
+// steer. The others share a directory of the hosts that matter, beside exact aggregates of the
+// rest: at most 65 536 per network, fewer under a small budget, /64 or shorter for IPv6.
 type Layout struct {
 	Networks  []Network // sorted by address
 	Slots     uint32    // all slots of a table
@@ -101,7 +104,7 @@ func NewLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, er
 	for n := len(direct); n >= 0; n-- {
 		for entries := uint32(maxDirectory); entries >= minDirectory; entries /= 4 {
 			l := plan(nets, direct[:n], entries, workers, budget)
-			if l.Memory() <= budget && uint64(l.Slots) <= 1<<31 {
+			if l.Memory() <= budget && uint64(l.Slots) <= maxSlots {
 				return l, nil
 			}
 			if l.Directory == 0 {
@@ -110,8 +113,8 @@ func NewLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, er
 		}
 	}
 	least := plan(nets, nil, minDirectory, workers, budget)
-	return nil, fmt.Errorf("plan tables: the smallest plan for %d networks takes %d bytes, the budget is %d",
-		len(nets), least.Memory(), budget)
+	return nil, fmt.Errorf("plan tables: the smallest plan for %d networks takes %d bytes, "+
+		"the budget is %d", len(nets), least.Memory(), budget)
 }
 
 // disjoint returns the networks sorted by address, without those inside another.
@@ -149,13 +152,14 @@ func directOrder(nets []netip.Prefix) []netip.Prefix {
 
 func plan(nets, direct []netip.Prefix, entries uint32, workers int, budget uint64) *Layout {
 	l := &Layout{Workers: workers, Budget: budget}
+	extra := aggregateBitsFor(len(nets)-len(direct), workers, budget)
 	var slots uint64
 	for _, p := range nets {
 		n := Network{Prefix: p, Base: uint32(slots), Direct: slices.Contains(direct, p)}
 		hostBits := p.Addr().BitLen() - p.Bits()
 		if !n.Direct {
 			l.Directory = entries
-			n.Shift = aggregateShift(p)
+			n.Shift = aggregateShift(p, extra)
 			hostBits -= int(n.Shift)
 		}
 		n.Count = 1 << hostBits
@@ -164,20 +168,40 @@ func plan(nets, direct []netip.Prefix, entries uint32, workers int, budget uint6
 	}
 	l.DirBase = uint32(slots)
 	slots += slotsPerHost * uint64(l.Directory)
-	l.Slots = uint32(min(slots, 1<<32-1))
-	slabs := func(most uint64) uint32 { return uint32(1) << bits.Len64(min(slots, most)-1) }
-	l.Small, l.Big = slabs(maxSmallSlabs), slabs(maxBigSlabs)
-	if slots > 1<<31 {
-		l.Slots = 1<<32 - 1 // refused by NewLayout
-	}
+	l.Slots = uint32(min(slots, maxSlots+1))
+	l.planSlabs(slots)
 	return l
 }
 
-// aggregateShift returns how many low address bits an aggregate of p ignores: /64 at most for
-// IPv6, and never more than 2^aggregateBits aggregates.
-func aggregateShift(p netip.Prefix) uint8 {
+// maxSlots keeps slot numbers within 31 bits.
+const maxSlots = 1 << 31
+
+// planSlabs gives every slot that the budget allows a chance of a flow slab.
+func (l *Layout) planSlabs(slots uint64) {
+	slabs := func(most uint64) uint32 { return uint32(1) << (bits.Len64(min(slots, most)) - 1) }
+	l.Small, l.Big = slabs(maxSmallSlabs), slabs(maxBigSlabs)
+	sets := uint64(2*l.Workers + 1) // tables, and the merger's unions
+	bytes := func() uint64 { return (uint64(l.Small)*smallBits + uint64(l.Big)*bigBits) / 8 }
+	for l.Big > minSlabs && sets*bytes() > l.Budget/slabPart {
+		l.Small, l.Big = l.Small/2, l.Big/2
+	}
+}
+
+// aggregateBitsFor returns how many bits longer than its network's an aggregate's prefix may be.
+func aggregateBitsFor(networks, workers int, budget uint64) int {
+	perAggregate := slotsPerHost * (2*uint64(workers)*sizeOf[Slot](1) + sizeOf[Entry](1))
+	extra := aggregateBits
+	for extra > 1 && uint64(networks)*perAggregate<<extra > budget/aggregatePart {
+		extra--
+	}
+	return extra
+}
+
+// aggregateShift returns how many low address bits an aggregate of p ignores: its prefix is extra
+// bits longer than p's, but not longer than /64 for IPv6.
+func aggregateShift(p netip.Prefix, extra int) uint8 {
 	width := p.Addr().BitLen()
-	length := min(p.Bits()+aggregateBits, width)
+	length := min(p.Bits()+extra, width)
 	if width == 128 && length > 64 {
 		length = max(64, p.Bits())
 	}

@@ -23,7 +23,8 @@ func TestLayoutFits(t *testing.T) {
 				}
 			}
 			if n != direct || l.Memory() > l.Budget {
-				t.Errorf("%v in %d bytes: %d direct networks, %d bytes; want %d direct", networks, budget, n, l.Memory(), direct)
+				t.Errorf("%v in %d bytes: %d direct networks, %d bytes; want %d direct", networks,
+					budget, n, l.Memory(), direct)
 			}
 		}
 	}
@@ -40,7 +41,8 @@ func TestLayoutRefuses(t *testing.T) {
 		t.Helper()
 		_, err := NewLayout(prefixes(networks...), workers, budget)
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("NewLayout(%v, %d, %d): error %v, want one with %q", networks, workers, budget, err, want)
+			t.Errorf("NewLayout(%v, %d, %d): error %v, want one with %q", networks, workers, budget,
+				err, want)
 		}
 	}
 	f("no networks", 1<<30, 1)
@@ -68,7 +70,8 @@ func TestMemoryIsWhatIsUsed(t *testing.T) {
 }
 
 func TestSlotAndKeyAreInverse(t *testing.T) {
-	l := newLayout(t, 1, "10.0.0.0/20", "172.16.0.0/12", "2001:db8::/48", "2001:db8:1::/64", "2001:db8:2::/40", "2001:db8:900::/126")
+	l := newLayout(t, 1, "10.0.0.0/20", "172.16.0.0/12", "2001:db8::/48", "2001:db8:1::/64",
+		"2001:db8:2::/40", "2001:db8:900::/126")
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range l.Networks {
 		n := &l.Networks[i]
@@ -77,7 +80,8 @@ func TestSlotAndKeyAreInverse(t *testing.T) {
 			k := n.key(at)
 			slot, direct, ok := l.Slot(k.Addr())
 			if !ok || direct != n.Direct || slot != n.Base+2*at {
-				t.Fatalf("%v of %v: slot %d, direct %v, ok %v; want %d", k.Addr(), n.Prefix, slot, direct, ok, n.Base+2*at)
+				t.Fatalf("%v of %v: slot %d, direct %v, ok %v; want %d", k.Addr(), n.Prefix, slot,
+					direct, ok, n.Base+2*at)
 			}
 		}
 	}
@@ -90,7 +94,7 @@ func TestAggregatesAreBounded(t *testing.T) {
 	f := func(network string, wantLength int) {
 		t.Helper()
 		p := netip.MustParsePrefix(network)
-		if got := p.Addr().BitLen() - int(aggregateShift(p)); got != wantLength {
+		if got := p.Addr().BitLen() - int(aggregateShift(p, aggregateBits)); got != wantLength {
 			t.Errorf("aggregates of %s have length %d, want %d", network, got, wantLength)
 		}
 	}

@@ -7,7 +7,8 @@ import "golang.org/x/sys/unix"
 // mapMemory returns size zeroed bytes that are in memory before the first packet, in huge pages
 // where the kernel gives them: 10 M hosts touch 10 M lines, and the TLB holds a few thousand pages.
 func mapMemory(size int) ([]byte, error) {
-	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, err
 	}

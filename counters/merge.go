@@ -32,6 +32,15 @@ func (e *Entry) Packets(c Class) uint64 { return e.packets[c] }
 // Bytes returns the bytes of class c.
 func (e *Entry) Bytes(c Class) uint64 { return e.bytes[c] }
 
+// Total returns packets and bytes of all classes.
+func (e *Entry) Total() (packets, bytes uint64) {
+	for c := TCP; c <= Other; c++ {
+		packets += e.packets[c]
+		bytes += e.bytes[c]
+	}
+	return packets, bytes
+}
+
 // Outgoing reports the direction.
 func (e *Entry) Outgoing() bool { return e.slot&1 != 0 }
 

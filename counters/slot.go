@@ -32,7 +32,7 @@ const (
 type Slot struct {
 	count [NumClasses]uint64
 	flow  uint32 // inline bitmap; in slab mode: set bits << slabRefBits | slab
-	fuse  int32  // packets until Count reports the slot; see Arm
+	fuse  int32  // counts up; Count reports the slot when it becomes 1; see Arm
 	first uint32 // first packet, microseconds after the epoch's start; see Table.Touch
 	state uint32 // flag bits, flow mode, and the sampling gap << gapShift
 }
@@ -83,8 +83,8 @@ func (s *Slot) SetGap(gap uint32) {
 	s.state = s.state&(1<<gapShift-1) | min(gap, maxGap)<<gapShift
 }
 
-// Arm sets how many more packets of this slot pass before Count reports it again, at least 1.
-func (s *Slot) Arm(packets uint32) { s.fuse = int32(max(1, min(packets, 1<<30))) }
+// Arm makes Count report the slot at its packets-th packet from now, at least the next.
+func (s *Slot) Arm(packets uint32) { s.fuse = 1 - int32(max(1, min(packets, 1<<30))) }
 
 // FlowBits returns how many bits of the flow state are set and out of how many: the raw material
 // of the estimate, cheap enough to compare with a limit on the packet path.

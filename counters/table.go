@@ -87,9 +87,9 @@ func (l *Layout) tableBytes() uint64 {
 // Slot returns slot i. It is valid until the table is merged.
 func (t *Table) Slot(i uint32) *Slot { return &t.slots[i] }
 
-// Count makes ops and appends to expired the numbers of those whose slot's fuse has burnt down: a
-// host's first packet in the epoch, a limit to look at, a sample to take. The caller deals with
-// each and arms the slot anew. The slots should have been prefetched.
+// Count makes ops and appends to expired the numbers of those that burn down their slot's fuse: a
+// host's first packet in the epoch, a limit to look at, a sample to take. A slot is reported once;
+// the caller arms it anew. The slots should have been prefetched.
 func (t *Table) Count(ops []Op, expired []uint8) []uint8 {
 	for i := range ops {
 		op := &ops[i]
@@ -113,8 +113,7 @@ func (t *Table) Count(ops []Op, expired []uint8) []uint8 {
 			t.addFlow(s, op.Hash)
 		}
 	burn:
-		s.fuse--
-		if s.fuse <= 0 {
+		if s.fuse++; s.fuse == 1 {
 			expired = append(expired, uint8(i))
 		}
 	}

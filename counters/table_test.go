@@ -66,7 +66,8 @@ func TestPrefetchLayout(t *testing.T) {
 		t.Errorf("a Slot has %d bytes; the assembly and the cache want 64", s)
 	}
 	if s := unsafe.Sizeof(Op{}); s != 20 || unsafe.Offsetof(Op{}.Slot) != 0 {
-		t.Errorf("an Op has %d bytes with Slot at %d; the assembly wants 20 and 0", s, unsafe.Offsetof(Op{}.Slot))
+		t.Errorf("an Op has %d bytes with Slot at %d; the assembly wants 20 and 0", s,
+			unsafe.Offsetof(Op{}.Slot))
 	}
 	if s := unsafe.Sizeof(Entry{}); s != 128 {
 		t.Errorf("an Entry has %d bytes, not 128", s)
@@ -162,7 +163,8 @@ func compare(t *testing.T, g *Merger, want map[side]*twin) {
 		if i > 0 {
 			p := g.Entry(i - 1)
 			if c := p.Key.Compare(e.Key); c > 0 || c == 0 && (p.Outgoing() || !e.Outgoing()) {
-				t.Fatalf("entries %d and %d are out of order: %v %v", i-1, i, p.Key.Addr(), e.Key.Addr())
+				t.Fatalf("entries %d and %d are out of order: %v %v", i-1, i, p.Key.Addr(),
+					e.Key.Addr())
 			}
 		}
 		w := want[side{e.Key.Addr(), e.Outgoing()}]
@@ -170,7 +172,8 @@ func compare(t *testing.T, g *Merger, want map[side]*twin) {
 			t.Fatalf("entry %v that was never counted", e.Key.Addr())
 		}
 		if e.packets != w.packets || e.bytes != w.bytes {
-			t.Fatalf("%v: packets %v bytes %v, want %v %v", e.Key.Addr(), e.packets, e.bytes, w.packets, w.bytes)
+			t.Fatalf("%v: packets %v bytes %v, want %v %v", e.Key.Addr(), e.packets, e.bytes,
+				w.packets, w.bytes)
 		}
 		if first := g.First(e); first/1000 != w.first/1000 {
 			t.Fatalf("%v: first packet at %d, want %d", e.Key.Addr(), first, w.first)
@@ -215,11 +218,12 @@ func TestFlowEstimate(t *testing.T) {
 			n, low := g.Flows(g.Entry(0))
 			off := math.Abs(float64(n)-float64(flows)) / float64(flows)
 			if off > within && !(low && n < uint64(flows)) {
-				t.Errorf("%d workers, %d flows × %d, epoch %d: estimate %d (at least: %v), off by %.1f %%",
+				t.Errorf("%d workers, %d flows × %d, epoch %d: %d (at least: %v), off by %.1f %%",
 					workers, flows, repeats, epoch, n, low, 100*off)
 			}
 			if epoch > 0 && low && flows < 15000 {
-				t.Errorf("%d workers, %d flows: still a lower bound in epoch %d", workers, flows, epoch)
+				t.Errorf("%d workers, %d flows: still a lower bound in epoch %d", workers, flows,
+					epoch)
 			}
 		}
 	}
@@ -281,14 +285,15 @@ func TestSpill(t *testing.T) {
 	g.Reset(0)
 	count(table, Op{Slot: 3, Bytes: 60, Class: UDP}, 0)
 	s := table.Slot(3)
-	const packets = 5 * spillAt
+	const packets = uint64(5 * spillAt)
 	for range 5 { // as if that many packets had been counted between two looks
 		s.count[UDP] += spillAt<<bytesBits + spillAt*60
 		table.Touch(3, 0)
 	}
 	g.Add(table, 1)
 	if e := g.Entry(0); e.Packets(UDP) != packets+1 || e.Bytes(UDP) != 60*(packets+1) {
-		t.Errorf("%d packets, %d bytes; want %d and %d", e.Packets(UDP), e.Bytes(UDP), packets+1, 60*(packets+1))
+		t.Errorf("%d packets, %d bytes; want %d and %d", e.Packets(UDP), e.Bytes(UDP), packets+1,
+			60*(packets+1))
 	}
 }
 

@@ -129,7 +129,8 @@ func coarseOnly(inline uint32, small, big []uint64) (n int) {
 	}
 	for ; inline != 0; inline &= inline - 1 {
 		at := bits.TrailingZeros32(inline)
-		if !anySet(small, at*perInline, perInline) && !anySet(big, at*perInline*perSmall, perInline*perSmall) {
+		if !anySet(small, at*perInline, perInline) && !anySet(big, at*perInline*perSmall,
+			perInline*perSmall) {
 			n++
 		}
 	}

@@ -94,7 +94,9 @@ func NewPolicy(l *counters.Layout, groups []Group, decoder *decode.Decoder) (*Po
 }
 
 // placeNetwork appends the prefixes of n: the network itself and every group prefix inside it.
-func (p *Policy) placeNetwork(to []prefix.Entry, n *counters.Network, groups []Group) []prefix.Entry {
+func (p *Policy) placeNetwork(
+	to []prefix.Entry, n *counters.Network, groups []Group,
+) []prefix.Entry {
 	outer, outerBits := 0, -1
 	type inside struct {
 		prefix netip.Prefix

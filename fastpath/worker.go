@@ -56,12 +56,16 @@ type Worker struct {
 	baseline int // frames until the next baseline sample
 	shed     shedder
 
+	hash    uint32 // of the record at hand
 	batch   ring.Batch
 	records [ring.BurstSize]decode.Record
-	ops     [2 * ring.BurstSize]counters.Op
-	unknown [2 * ring.BurstSize]listing
-	expired [2 * ring.BurstSize]uint8
+	ops     [maxOps]counters.Op
+	unknown [maxOps]listing
+	expired [maxOps]uint8
 }
+
+// maxOps is the most counts that a burst makes: all frames internal.
+const maxOps = 2 * ring.BurstSize
 
 // listing is an op whose slot depends on the directory.
 type listing struct {
@@ -130,6 +134,9 @@ func (w *Worker) Step() (int, error) {
 // Now returns the source's clock as of the last Step, nanoseconds since 1970 UTC.
 func (w *Worker) Now() int64 { return w.batch.Now }
 
+// Number returns the number given in Config.
+func (w *Worker) Number() int { return int(w.number) }
+
 // flip leaves the table to control.
 func (w *Worker) flip(e *Epoch) {
 	now := w.batch.Now
@@ -154,7 +161,7 @@ func (w *Worker) burst() {
 	t.PrefetchFlows(ops)
 	expired := t.Count(ops, w.expired[:0])
 	for _, i := range expired {
-		w.expire(&ops[i])
+		w.expire(ops[i:])
 	}
 	if w.baseline -= n; w.baseline < 0 {
 		w.sampleBaseline(n)
@@ -167,17 +174,17 @@ func (w *Worker) read(n int) (ops []counters.Op, listed int) {
 	made := 0
 	var bytes, processed uint64
 	for i := range n {
-		f := &w.batch.Frames[i]
+		f := &w.batch.Frames[i&(ring.BurstSize-1)]
 		bytes += uint64(f.Wire)
 		if w.shed.mask != 0 && w.rand()&w.shed.mask != 0 {
 			stats.Shed++
 			continue
 		}
-		r := &w.records[i]
+		r := &w.records[i&(ring.BurstSize-1)]
 		status := policy.decoder.Decode(r, decode.Link(f.Link), w.batch.Data(i), f.Wire)
-		if status != decode.OK {
+		if status != decode.OK || r.Version == 0 {
 			if r.Version == 0 {
-				stats.Dropped[status]++
+				stats.Dropped[dropReason(status)]++
 				continue
 			}
 			stats.Damaged[status]++
@@ -189,19 +196,17 @@ func (w *Worker) read(n int) (ops []counters.Op, listed int) {
 			stats.Foreign++
 			continue
 		}
-		op := counters.Op{
-			Hash:  flowHash(r, w.seed),
-			Bytes: uint32(r.Bytes),
-			Class: classes[r.Proto],
-			Mark:  mark(r),
-			Frame: uint8(i),
-		}
+		w.hash = flowHash(r, w.seed)
 		if dst != 0 {
-			listed += w.place(made, op, &policy.places[dst-1], r.Dst, 0, listed)
+			op := &w.ops[made&(maxOps-1)]
+			op.Frame = uint8(i)
+			listed += w.place(op, r, &policy.places[dst-1], r.Dst, 0, made, listed)
 			made++
 		}
 		if src != 0 {
-			listed += w.place(made, op, &policy.places[src-1], r.Src, 1, listed)
+			op := &w.ops[made&(maxOps-1)]
+			op.Frame = uint8(i)
+			listed += w.place(op, r, &policy.places[src-1], r.Src, 1, made, listed)
 			made++
 			if dst != 0 {
 				stats.Internal++
@@ -213,16 +218,30 @@ func (w *Worker) read(n int) (ops []counters.Op, listed int) {
 	return w.ops[:made], listed
 }
 
-// place writes op number at with its slot, and returns 1 if the directory must be asked for it.
-func (w *Worker) place(at int, op counters.Op, pl *place, a decode.Addr, dir uint32, listed int) int {
+// dropReason names a frame without addresses: an encapsulation that stays closed is no IP to us.
+func dropReason(s decode.Status) decode.Status {
+	if s == decode.OK {
+		return decode.NotIP
+	}
+	return s
+}
+
+// place fills in op for the side of r that has address a, and returns 1 if the directory must be
+// asked for its slot.
+func (w *Worker) place(
+	op *counters.Op, r *decode.Record, pl *place, a decode.Addr, side uint32, at, listed int,
+) int {
+	op.Slot = pl.slot(a.Hi, a.Lo) + side
+	op.Hash = w.hash
+	op.Bytes = uint32(r.Bytes)
 	op.Group = pl.group
-	op.Slot = pl.slot(a.Hi, a.Lo) + dir
-	w.ops[at&127] = op
+	op.Class = classes[r.Proto]
+	op.Mark = mark(r)
 	if pl.direct {
 		return 0
 	}
 	key := counters.Key(a)
-	w.unknown[listed&127] = listing{key, w.dir.Hash(key), uint8(at)}
+	w.unknown[listed&(maxOps-1)] = listing{key, w.dir.Hash(key), uint8(at)}
 	return 1
 }
 
@@ -247,9 +266,11 @@ func (w *Worker) list(ops []counters.Op, unknown []listing) {
 	}
 }
 
-// expire deals with a slot whose fuse burnt down: its first packet of the epoch, a limit to look
-// at, or a sample to take.
-func (w *Worker) expire(op *counters.Op) {
+// expire deals with the slot of rest[0], whose fuse burnt down: its first packet of the epoch, a
+// limit to look at, or a sample to take. rest are the ops of the burst from there on; all of them
+// are counted already.
+func (w *Worker) expire(rest []counters.Op) {
+	op := &rest[0]
 	t := w.epoch.Table
 	s := t.Slot(op.Slot)
 	now := w.batch.Frames[op.Frame].Time
@@ -264,8 +285,8 @@ func (w *Worker) expire(op *counters.Op) {
 		return
 	}
 	sh := &w.epoch.Policy.shares[op.Group][op.Slot&1]
-	if first && sh.cold > 1 {
-		s.Arm(sh.cold - 1)
+	if first && sh.cold > maxOps { // whatever the burst held, it cannot be warm
+		s.Arm(sh.cold - maxOps)
 		return
 	}
 	at, next := sh.judge(s)
@@ -274,10 +295,29 @@ func (w *Worker) expire(op *counters.Op) {
 		return
 	}
 	w.heat(op, s, at, now)
-	w.sample(int(op.Frame), ring.Warm, op.Slot&1 != 0, s.Gap())
-	gap := s.Gap()
-	s.Arm(min(1+uint32(w.below(uint64(2*gap-1))), uint32(next)))
+	s.Arm(min(w.sampleBurst(rest, s.Gap()), uint32(next)))
 }
+
+// sampleBurst takes rest[0] as a sample, and of the later ops of its slot in the burst each with
+// probability 1/gap. It returns after how many more packets the next is due.
+func (w *Worker) sampleBurst(rest []counters.Op, gap uint32) (due uint32) {
+	slot := rest[0].Slot
+	w.sample(int(rest[0].Frame), ring.Warm, slot&1 != 0, gap)
+	due = w.gapOf(gap)
+	for i := 1; i < len(rest); i++ {
+		if rest[i].Slot != slot {
+			continue
+		}
+		if due--; due == 0 {
+			w.sample(int(rest[i].Frame), ring.Warm, slot&1 != 0, gap)
+			due = w.gapOf(gap)
+		}
+	}
+	return due
+}
+
+// gapOf draws the distance to the next sample: uniform with the mean gap, at least 1.
+func (w *Worker) gapOf(gap uint32) uint32 { return 1 + uint32(w.below(uint64(2*gap-1))) }
 
 // samplesPerLimit is how many samples a slot's share of a limit is worth.
 const samplesPerLimit = 64
@@ -289,7 +329,7 @@ func (w *Worker) heat(op *counters.Op, s *counters.Slot, at level, now int64) {
 		s.Set(counters.FlagWarm)
 		packets, _ := s.Total()
 		s.SetGap(uint32(max(1, packets*warmPart/samplesPerLimit)))
-		w.hint(op.Slot, now, false)
+		w.hint(op, now, false)
 		if base := w.epoch.Table.Layout.DirBase; op.Slot >= base {
 			w.dir.Pin((op.Slot-base)/2, uint32(w.epoch.Seq))
 		}
@@ -297,19 +337,25 @@ func (w *Worker) heat(op *counters.Op, s *counters.Slot, at level, now int64) {
 	if at == over && !s.Has(counters.FlagOver) {
 		s.Set(counters.FlagOver)
 		s.SetGap(4 * s.Gap()) // the verdict has its evidence; keep some budget for other targets
-		w.hint(op.Slot, now, true)
+		w.hint(op, now, true)
 	}
 }
 
-func (w *Worker) hint(slot uint32, now int64, isOver bool) {
-	if !w.Hints.Push(ring.Hint{Time: now, Epoch: w.epoch.Seq, Slot: slot, Over: isOver}) {
+func (w *Worker) hint(op *counters.Op, now int64, isOver bool) {
+	r := &w.records[op.Frame]
+	host, outgoing := r.Dst, op.Slot&1 != 0
+	if outgoing {
+		host = r.Src
+	}
+	h := ring.Hint{Time: now, Hi: host.Hi, Lo: host.Lo, Outgoing: outgoing, Over: isOver}
+	if !w.Hints.Push(h) {
 		w.epoch.Table.Stats.LostHints++
 	}
 }
 
 // sampleBaseline takes one frame of the burst at random.
 func (w *Worker) sampleBaseline(n int) {
-	w.baseline = 1 + int(w.below(2*baselineGap-1))
+	w.baseline = int(w.gapOf(baselineGap))
 	if i := int(w.below(uint64(n))); w.records[i].Version != 0 {
 		w.sample(i, ring.Baseline, false, baselineGap)
 	}

@@ -47,7 +47,8 @@ func New(entries []Entry) (*Table, error) {
 			return nil, fmt.Errorf("add prefix %v: not a plain IPv4 or IPv6 prefix", e.Prefix)
 		}
 		if e.Value == 0 || e.Value > maxValue {
-			return nil, fmt.Errorf("add prefix %v: value %d out of range 1 to %d", e.Prefix, e.Value, maxValue)
+			return nil, fmt.Errorf("add prefix %v: value %d out of range 1 to %d", e.Prefix,
+				e.Value, maxValue)
 		}
 		t.insert(e)
 	}

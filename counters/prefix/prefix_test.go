@@ -28,7 +28,8 @@ func halves(ip netip.Addr) (hi, lo uint64) {
 func randomAddr(r *rand.Rand, four bool) netip.Addr {
 	if four {
 		// Few distinct upper bytes, so that prefixes nest and addresses hit them.
-		return netip.AddrFrom4([4]byte{byte(10 + r.IntN(2)), byte(r.IntN(3)), byte(r.IntN(4)), byte(r.Uint32())})
+		return netip.AddrFrom4([4]byte{byte(10 + r.IntN(2)), byte(r.IntN(3)), byte(r.IntN(4)),
+			byte(r.Uint32())})
 	}
 	b := [16]byte{0x20, 0x01, 0x0d, 0xb8, byte(r.IntN(2)), byte(r.IntN(2))}
 	for i := 6; i < 16; i++ {
@@ -75,7 +76,8 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestNoAllocs(t *testing.T) {
-	table, err := New([]Entry{{netip.MustParsePrefix("10.0.0.0/9"), 1}, {netip.MustParsePrefix("2001:db8::/48"), 2}})
+	table, err := New([]Entry{{netip.MustParsePrefix("10.0.0.0/9"), 1},
+		{netip.MustParsePrefix("2001:db8::/48"), 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,8 @@ func TestNoAllocs(t *testing.T) {
 }
 
 func BenchmarkLookup(b *testing.B) {
-	table, err := New([]Entry{{netip.MustParsePrefix("10.0.0.0/8"), 1}, {netip.MustParsePrefix("10.9.4.0/24"), 2},
+	table, err := New([]Entry{{netip.MustParsePrefix("10.0.0.0/8"), 1},
+		{netip.MustParsePrefix("10.9.4.0/24"), 2},
 		{netip.MustParsePrefix("2001:db8::/48"), 3}})
 	if err != nil {
 		b.Fatal(err)
