@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"fmt"
+	"hash/fnv"
 	"net/netip"
 
 	"weir/control/rate"
@@ -44,4 +46,11 @@ type Policy struct {
 	Networks  []netip.Prefix
 	Allowlist []netip.Prefix
 	Groups    []Hostgroup
+}
+
+// Hash identifies what p decides: the same networks, allowlist, groups and limits give the same.
+func (p *Policy) Hash() uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, p.Networks, p.Allowlist, p.Groups)
+	return h.Sum64()
 }

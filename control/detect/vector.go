@@ -69,11 +69,9 @@ type tally struct {
 	first     [len(reflectors)]float64 // of reflected: first fragments
 	proto     [256]float64             // in no family
 
-	udp        float64 // with ports
-	udpFirsts  float64
-	udpLater   float64 // in no family until attachLater
-	udpFamily  int
-	fragFamily int
+	udp       float64 // with ports
+	udpFirsts float64
+	udpLater  float64 // in no family until attachLater
 }
 
 func (t *tally) add(p *Packet, dir rate.Direction) {
@@ -114,7 +112,12 @@ func (t *tally) addUDP(p *Packet, dir rate.Direction) {
 
 // familyOf returns the index of p's family, -1 if it has none.
 func familyOf(p *Packet) int {
-	return slices.IndexFunc(families[:], func(f family) bool { return f.match(p) })
+	for i := range families {
+		if families[i].match(p) {
+			return i
+		}
+	}
+	return -1
 }
 
 // reflectorOf returns the index of the service that p is an answer of, -1 if it is none.
@@ -139,10 +142,10 @@ func reflectorOf(p *Packet, dir rate.Direction) int {
 
 // vectors turns the weights into names.
 func (t *tally) vectors() []Vector {
-	t.udpFamily = familyOf(&Packet{Proto: protoUDP})
-	t.fragFamily = familyOf(&Packet{Proto: protoUDP, Fragment: LaterFragment})
-	t.foldRare()
-	t.attachLater()
+	plain := &t.family[familyOf(&Packet{Proto: protoUDP})]
+	fragments := &t.family[familyOf(&Packet{Proto: protoUDP, Fragment: LaterFragment})]
+	t.foldRare(plain, fragments)
+	t.attachLater(fragments)
 	var vs []Vector
 	for i, w := range t.family {
 		vs = t.append(vs, families[i].name, w)
@@ -151,18 +154,20 @@ func (t *tally) vectors() []Vector {
 		vs = t.append(vs, reflectors[i].name, w)
 	}
 	for n, w := range t.proto {
-		vs = t.append(vs, fmt.Sprintf("proto_%d_flood", n), w)
+		if w > 0 {
+			vs = t.append(vs, fmt.Sprintf("proto_%d_flood", n), w)
+		}
 	}
 	return trim(vs)
 }
 
 // foldRare takes the name from reflectors with too few of the UDP packets: a flood from random
 // ports hits each of them now and then, and so does everyday traffic.
-func (t *tally) foldRare() {
+func (t *tally) foldRare(plain, fragments *float64) {
 	for i, w := range t.reflected {
 		if w < minReflected*t.udp {
-			t.family[t.udpFamily] += w - t.first[i]
-			t.family[t.fragFamily] += t.first[i]
+			*plain += w - t.first[i]
+			*fragments += t.first[i]
 			t.reflected[i], t.first[i] = 0, 0
 		}
 	}
@@ -171,14 +176,14 @@ func (t *tally) foldRare() {
 // attachLater gives the later fragments of UDP, which have no ports, to the reflector whose
 // answers are being fragmented: the one that has most first fragments, if those can have so many
 // later ones. Else they are a flood of fragments.
-func (t *tally) attachLater() {
+func (t *tally) attachLater(fragments *float64) {
 	for i, w := range t.first {
 		if w > t.udpFirsts/2 && t.udpLater <= laterPerFirst*w {
 			t.reflected[i] += t.udpLater
 			return
 		}
 	}
-	t.family[t.fragFamily] += t.udpLater
+	*fragments += t.udpLater
 }
 
 // append adds a weight under a name, which several rows of a table may have.

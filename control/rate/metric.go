@@ -117,3 +117,6 @@ var metricKinds = [NumMetrics]struct {
 	SYNPPS: {packets, SYN}, SYNBPS: {bits, SYN},
 	FragPPS: {packets, Frag}, FragBPS: {bits, Frag},
 }
+
+// IsBits reports whether m counts bits.
+func (m Metric) IsBits() bool { return metricKinds[m].unit == bits }

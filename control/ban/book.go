@@ -1,0 +1,278 @@
+package ban
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+	"time"
+
+	"weir/control/detect"
+	"weir/control/rate"
+)
+
+// Config is the life of a mitigation.
+type Config struct {
+	Time        time.Duration // a mitigation's lease, extended while the attack goes on
+	Quiet       time.Duration // an attack is over after so long below every limit
+	Communities []string      // of a blackhole route
+	DryRun      bool          // nothing is announced; every would-be action is recorded
+	Policy      uint64        // hash of the policy in force, part of every incident's ID
+}
+
+// Bounds of what an attacker can make the book hold.
+const (
+	MaxOpen   = 4096 // incidents at the same time
+	MaxPoints = 600  // of an incident's timeline; older seconds are merged pairwise
+)
+
+// EventKind says what happened to an incident.
+type EventKind uint8
+
+// The events, in the order of their life.
+const (
+	Started EventKind = iota
+	Announced
+	Withdrawn
+	Ended
+)
+
+// Event is one change in the life of an incident. Incident is valid until the next call of a
+// method of Book; Action is set for Announced and Withdrawn.
+type Event struct {
+	Kind     EventKind
+	Time     int64 // nanoseconds since 1970 UTC
+	Incident *Incident
+	Action   Action
+}
+
+// Verdict is a host found over a limit, with what is known at that moment.
+type Verdict struct {
+	Target  netip.Addr
+	Trigger detect.Trigger
+	Begin   int64 // first packet over the limit, nanoseconds since 1970 UTC
+	Now     int64
+	Allowed bool
+	Vectors []detect.Vector
+	Rates   [2]rate.Rates // by rate.Direction
+}
+
+// Book holds the open incidents and the mitigations in force.
+//
+// Concurrency: the control loop's goroutine.
+type Book struct {
+	Refused uint64 // verdicts that found the book full
+
+	config Config
+	open   map[netip.Addr]*incident
+	order  []netip.Addr // targets of open, in order of address
+	routes map[netip.Prefix]*route
+}
+
+// incident is an open Incident with what decides its end.
+type incident struct {
+	Incident
+	lastOver int64
+	stride   int // seconds per point of the timeline
+	pending  int // seconds merged into its last point
+}
+
+// route is a mitigation in force, or in a dry run one that would be.
+type route struct {
+	Action
+	until    int64
+	incident *incident // the latest that asked for it
+}
+
+// NewBook returns an empty book.
+func NewBook(c Config) *Book {
+	return &Book{config: c, open: map[netip.Addr]*incident{}, routes: map[netip.Prefix]*route{}}
+}
+
+// Open returns the number of open incidents.
+func (b *Book) Open() int { return len(b.order) }
+
+// Busy reports whether time must go on for the book: an incident is open or a route in force.
+func (b *Book) Busy() bool { return len(b.order) > 0 || len(b.routes) > 0 }
+
+// Has reports whether target has an open incident.
+func (b *Book) Has(target netip.Addr) bool { return b.open[target] != nil }
+
+// Each calls f with every open incident in order of address.
+func (b *Book) Each(f func(*Incident)) {
+	for _, a := range b.order {
+		f(&b.open[a].Incident)
+	}
+}
+
+// Report opens an incident for v, and asks for its mitigation unless the target is allowed. A
+// target that has an incident keeps it. Events are appended to events.
+func (b *Book) Report(v *Verdict, events []Event) []Event {
+	if in := b.open[v.Target]; in != nil {
+		in.lastOver = v.Now
+		return events
+	}
+	if len(b.order) >= MaxOpen {
+		b.Refused++
+		return events
+	}
+	in := &incident{lastOver: v.Now, stride: 1}
+	in.Incident = Incident{
+		ID:        b.id(v),
+		Target:    netip.PrefixFrom(v.Target, v.Target.BitLen()),
+		Trigger:   v.Trigger,
+		Allowed:   v.Allowed,
+		Begin:     v.Begin,
+		Detected:  v.Now,
+		Vectors:   v.Vectors,
+		AtVerdict: v.Rates,
+	}
+	in.note(v.Rates)
+	b.open[v.Target] = in
+	at, _ := slices.BinarySearchFunc(b.order, v.Target, netip.Addr.Compare)
+	b.order = slices.Insert(b.order, at, v.Target)
+	events = append(events, Event{Kind: Started, Time: v.Now, Incident: &in.Incident})
+	if v.Allowed {
+		return events
+	}
+	return b.announce(in, v.Now, events)
+}
+
+// id names an incident: the same capture under the same policy gives the same name.
+func (b *Book) id(v *Verdict) string {
+	h := fnv.New64a()
+	a := v.Target.As16()
+	h.Write(a[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(v.Begin)))
+	h.Write(binary.BigEndian.AppendUint64(nil, b.config.Policy))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// announce asks for a host route, or renews the one in force.
+func (b *Book) announce(in *incident, now int64, events []Event) []Event {
+	until := now + int64(b.config.Time)
+	if r := b.routes[in.Target]; r != nil {
+		r.until, r.incident = until, in
+		return events
+	}
+	r := &route{until: until, incident: in, Action: Action{
+		Time:        now,
+		Kind:        "blackhole",
+		Prefix:      in.Target,
+		Communities: b.config.Communities,
+		DryRun:      b.config.DryRun,
+	}}
+	b.routes[in.Target] = r
+	in.Actions = append(in.Actions, r.Action)
+	return append(events, Event{Announced, now, &in.Incident, r.Action})
+}
+
+// Second notes one second of an open incident: the target's rates, and whether some limit is
+// exceeded.
+func (b *Book) Second(target netip.Addr, now int64, rates [2]rate.Rates, over bool) {
+	in := b.open[target]
+	if in == nil {
+		return
+	}
+	in.note(rates)
+	in.point(now)
+	if over {
+		in.lastOver, in.End = now, now
+	}
+}
+
+// note keeps the latest rates and the peaks.
+func (in *incident) note(rates [2]rate.Rates) {
+	in.Last = rates
+	r := &rates[in.Trigger.Direction]
+	in.PeakPPS = max(in.PeakPPS, r.Packets[rate.Total])
+	in.PeakBPS = max(in.PeakBPS, r.Bits[rate.Total])
+	in.PeakFPS = max(in.PeakFPS, r.Flows)
+}
+
+// point appends the latest rates to the timeline, which keeps the higher of two neighbouring
+// seconds when it is full.
+func (in *incident) point(now int64) {
+	p := Point{Time: now, Rates: in.Last}
+	if in.pending > 0 && in.pending < in.stride {
+		last := &in.Timeline[len(in.Timeline)-1]
+		*last = higher(*last, p, in.Trigger.Direction)
+		in.pending++
+		return
+	}
+	if len(in.Timeline) == MaxPoints {
+		for i := range MaxPoints / 2 {
+			in.Timeline[i] = higher(in.Timeline[2*i], in.Timeline[2*i+1], in.Trigger.Direction)
+		}
+		in.Timeline = in.Timeline[:MaxPoints/2]
+		in.stride *= 2
+	}
+	in.Timeline = append(in.Timeline, p)
+	in.pending = 1
+}
+
+// higher returns the later point with the rates of the one with more packets in direction d.
+func higher(a, b Point, d rate.Direction) Point {
+	if a.Rates[d].Packets[rate.Total] > b.Rates[d].Packets[rate.Total] {
+		b.Rates = a.Rates
+	}
+	return b
+}
+
+// Tick ends what is over at now. A blind second, without any input, ends nothing: no traffic
+// seen is not the end of an attack. An announcement's lease counts on.
+func (b *Book) Tick(now int64, blind bool, events []Event) []Event {
+	if !blind {
+		events = b.release(now, events)
+		events = b.end(now, events)
+		return events
+	}
+	for _, a := range b.order {
+		b.open[a].lastOver += rate.Second // the quiet clock stands still
+	}
+	return events
+}
+
+// release withdraws routes at the end of their time whose target is quiet, in order of address.
+func (b *Book) release(now int64, events []Event) []Event {
+	var due []netip.Prefix
+	for p, r := range b.routes {
+		if now >= r.until && (b.open[p.Addr()] == nil || b.quiet(b.open[p.Addr()], now)) {
+			due = append(due, p)
+		}
+	}
+	slices.SortFunc(due, func(x, y netip.Prefix) int { return x.Addr().Compare(y.Addr()) })
+	for _, p := range due {
+		r := b.routes[p]
+		delete(b.routes, p)
+		a := r.Action
+		a.Time, a.Withdrawn, a.Reason = now, true, "attack_over"
+		r.incident.Actions = append(r.incident.Actions, a)
+		events = append(events, Event{Withdrawn, now, &r.incident.Incident, a})
+	}
+	return events
+}
+
+// end closes incidents that have been quiet for long enough, in order of address.
+func (b *Book) end(now int64, events []Event) []Event {
+	kept := b.order[:0]
+	for _, a := range b.order {
+		in := b.open[a]
+		if !b.quiet(in, now) {
+			kept = append(kept, a)
+			continue
+		}
+		delete(b.open, a)
+		if in.End == 0 {
+			in.End = in.Detected
+		}
+		events = append(events, Event{Kind: Ended, Time: now, Incident: &in.Incident})
+	}
+	b.order = kept
+	return events
+}
+
+func (b *Book) quiet(in *incident, now int64) bool {
+	return now-in.lastOver >= int64(b.config.Quiet)
+}

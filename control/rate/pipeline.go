@@ -1,0 +1,38 @@
+package rate
+
+import "weir/counters"
+
+// Pipeline is the accounting of everything that came in: per stage what went in, what came out,
+// and what was lost under which name. Received = Processed + the sum of Dropped, to the frame.
+type Pipeline struct {
+	Received  uint64
+	Bytes     uint64 // on the wire
+	Processed uint64 // had addresses
+	Foreign   uint64 // of Processed: neither address is ours
+	Internal  uint64 // of Processed: both addresses are ours
+	Shed      uint64 // dropped at random because a worker fell behind
+	Dropped   [counters.MaxReasons]uint64
+	Damaged   [counters.MaxReasons]uint64
+
+	Unplaced    uint64 // counts made in an aggregate, for want of a place in the directory
+	Unmerged    uint64 // host-seconds that found no room in the merged table
+	LostSamples uint64
+	LostHints   uint64
+}
+
+// Add adds one retired table's counts.
+func (p *Pipeline) Add(s *counters.Stats) {
+	p.Received += s.Received
+	p.Bytes += s.Bytes
+	p.Processed += s.Processed
+	p.Foreign += s.Foreign
+	p.Internal += s.Internal
+	p.Shed += s.Shed
+	for i := range s.Dropped {
+		p.Dropped[i] += s.Dropped[i]
+		p.Damaged[i] += s.Damaged[i]
+	}
+	p.Unplaced += s.Unplaced
+	p.LostSamples += s.LostSamples
+	p.LostHints += s.LostHints
+}
