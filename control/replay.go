@@ -1,0 +1,121 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"weir/control/rate"
+	"weir/ring/replay"
+)
+
+// Replay runs an engine over captures in lock-step with their own clock: one worker, batches cut
+// at the points of the Grid, so that the same captures and configuration give the same events,
+// whatever the machine does.
+type Replay struct {
+	*Engine
+	source *replay.Source
+	now    int64
+	// Pace is called with every point in time that is reached, when set; `--speed 1x` waits in it.
+	Pace func(now int64)
+}
+
+// NewReplay returns a Replay of source; c.Inputs, c.Start and c.View are its own.
+func NewReplay(c Config, source *replay.Source, events Events) (*Replay, error) {
+	first, ok := source.NextTime()
+	if !ok {
+		first = 0
+	}
+	c.Start = first - first%rate.Second
+	c.Inputs = []Input{{Source: source, Sampling: source.Sampling()}}
+	e, err := NewEngine(c, events)
+	if err != nil {
+		return nil, err
+	}
+	return &Replay{Engine: e, source: source, now: c.Start}, nil
+}
+
+// Run plays the captures to their end, and the clock to the end of the last second. An error is
+// the source's; what happened before it has been told.
+func (r *Replay) Run(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("replay stopped at %s: %w", time.Unix(0, r.now).UTC(), err)
+		}
+		edge := r.next()
+		r.source.SetEdge(edge)
+		err := r.until(edge)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		r.now = edge
+		if r.Pace != nil {
+			r.Pace(edge)
+		}
+		r.at(edge, r.flip)
+		if err != nil && edge == r.tickStart { // the last second was judged
+			return nil
+		}
+	}
+}
+
+// until delivers every frame before edge.
+func (r *Replay) until(edge int64) error {
+	for {
+		n, err := r.workers[0].Step()
+		if err != nil || n == 0 {
+			return err
+		}
+		if r.workers[0].Samples.Len() > sampleBatch {
+			r.drain()
+		}
+	}
+}
+
+// sampleBatch keeps the queue of samples from filling up between two points of the Grid.
+const sampleBatch = 1024
+
+// next returns the next point in time at which something may be decided: of the Grid, or the end
+// of the second when nothing comes before it, or, when nothing is going on at all, the second
+// before the next frame.
+func (r *Replay) next() int64 {
+	grid := r.now - r.now%Grid + Grid
+	tick := r.tickStart + rate.Second
+	frame, more := r.source.NextTime()
+	switch {
+	case more && frame < tick || r.due != 0 || r.hinted:
+		return min(grid, tick)
+	case !more || frame < tick+rate.Second || !r.idle():
+		return tick
+	}
+	r.skip(frame - frame%rate.Second)
+	return r.next()
+}
+
+// idle reports whether the second before held nothing and nothing is open.
+func (r *Replay) idle() bool {
+	return r.now == r.tickStart && r.merged == 0 && r.watch.Len() == 0 && !r.book.Busy()
+}
+
+// skip moves an idle engine's clock to a later second.
+func (r *Replay) skip(second int64) {
+	r.source.SetEdge(second)
+	if err := r.until(second); err != nil {
+		return // Run meets it again
+	}
+	r.now, r.tickStart, r.lastFlip = second, second, second
+	r.merger.Reset(second)
+	r.flip(second)
+	r.collect(second)
+}
+
+// flip moves the worker to its next table; without a clock of their own, both sides are here.
+func (r *Replay) flip(int64) {
+	r.publish()
+	w := r.workers[0]
+	if _, err := w.Step(); w.Acked() != r.seq {
+		panic(fmt.Sprintf("BUG: control.Replay: worker did not flip: %v", err))
+	}
+}

@@ -1,0 +1,200 @@
+package control
+
+import (
+	"net/netip"
+
+	"weir/control/ban"
+	"weir/control/capture"
+	"weir/control/detect"
+	"weir/control/rate"
+	"weir/counters"
+)
+
+// early judges the watched hosts on the last second between two ticks.
+func (e *Engine) early(now int64) {
+	e.collect(now)
+	for i := range e.watch.Len() {
+		e.judgeWatched(e.watch.At(i), now)
+	}
+}
+
+// judgeWatched reports h if its last second is over a limit; else it notes when it may be.
+func (e *Engine) judgeWatched(h *rate.Host, now int64) {
+	if e.book.Has(h.Key.Addr()) {
+		return
+	}
+	d := direction(h.Outgoing)
+	r := h.LastSecond(now)
+	if t, over := e.config.Policy.Judge(h.Group, d, &r); over {
+		e.report(h.Key, &t, h.Over(t.Metric, t.Limit), now, r)
+		return
+	}
+	latest := h.Latest()
+	if in, ok := e.config.Policy.Crossing(h.Group, d, &r, &latest); ok {
+		if at := now + in; e.due == 0 || at < e.due {
+			e.due = at
+		}
+	}
+}
+
+// tick judges every host on the second that ends now, and lets the book age.
+func (e *Engine) tick(now int64) {
+	e.collect(now)
+	window := now - e.tickStart
+	e.merger.Sort()
+	e.merged = e.merger.Len()
+	for i := range e.merged {
+		en := e.merger.Entry(i)
+		if q := &e.quiet[sideOf(en)]; e.aboveQuiet(en, q) {
+			e.judgeEntry(en, now, window)
+		}
+	}
+	e.followIncidents(now, window)
+	blind := e.Pipeline.Received == e.heard
+	e.heard = e.Pipeline.Received
+	e.emit(e.book.Tick(now, blind, e.scratch.events[:0]))
+	e.watch.Tick()
+	e.merger.Reset(now)
+	e.tickStart = now
+}
+
+func (e *Engine) aboveQuiet(en *counters.Entry, q *loud) bool {
+	if en.Aggregate() {
+		return false
+	}
+	packets, bytes := en.Total()
+	if packets > q.packets || bytes*8 > q.bits {
+		return true
+	}
+	if packets <= q.flows { // every flow has a packet
+		return false
+	}
+	flows, _ := e.merger.Flows(en)
+	return flows > q.flows
+}
+
+// judgeEntry looks closely at one host's second.
+func (e *Engine) judgeEntry(en *counters.Entry, now, window int64) {
+	group, ok := e.policy.Group(en.Key.Hi, en.Key.Lo)
+	if !ok {
+		return
+	}
+	d := direction(en.Outgoing())
+	r := rate.OfEntry(e.merger, en, window)
+	if !e.config.Policy.Warm(group, d, &r) {
+		return
+	}
+	known := e.watch.Get(en.Key, en.Outgoing()) != nil
+	h := e.watch.Add(e.layout, en.Key, en.Outgoing(), group)
+	if h != nil && !known {
+		h.Flip(e.merger, e.tickStart, now)
+	}
+	t, over := e.config.Policy.Judge(group, d, &r)
+	switch {
+	case over && h != nil:
+		e.report(en.Key, &t, h.Over(t.Metric, t.Limit), now, r)
+	case over:
+		e.report(en.Key, &t, e.merger.First(en), now, r)
+	case h != nil:
+		e.judgeWatched(h, now)
+	}
+}
+
+// followIncidents gives the book this second of every open incident.
+func (e *Engine) followIncidents(now, window int64) {
+	e.book.Each(func(in *ban.Incident) {
+		a := in.Target.Addr()
+		rates := e.bothRates(counters.KeyOf(a), window)
+		group, _ := e.policy.Group(keyHalves(a))
+		over := false
+		for d := range rates {
+			if _, o := e.config.Policy.Judge(group, rate.Direction(d), &rates[d]); o {
+				over = true
+			}
+		}
+		e.book.Second(a, now, rates, over)
+	})
+}
+
+// bothRates returns a host's rates since the last tick in both directions.
+func (e *Engine) bothRates(key counters.Key, window int64) (r [2]rate.Rates) {
+	slot, direct, _ := e.layout.Slot(key.Addr())
+	for d := range r {
+		if en := e.merger.Find(key, slot, direct, d == int(rate.Outgoing)); en != nil {
+			r[d] = rate.OfEntry(e.merger, en, window)
+		}
+	}
+	return r
+}
+
+// report hands a host over a limit to the book, with what the evidence says of it.
+func (e *Engine) report(key counters.Key, t *detect.Trigger, begin, now int64, r rate.Rates) {
+	a := key.Addr()
+	if !e.book.Has(a) {
+		e.drain() // the latest samples are evidence too
+	}
+	t.View = e.config.View
+	v := ban.Verdict{
+		Target: a, Trigger: *t, Begin: begin, Now: now,
+		Allowed: e.config.Policy.Allowed(a),
+		Rates:   e.bothRates(key, now-e.tickStart),
+	}
+	v.Rates[t.Direction] = r
+	if !e.book.Has(a) {
+		v.Vectors = e.classify(a, t.Direction, now, &r)
+	}
+	e.emit(e.book.Report(&v, e.scratch.events[:0]))
+}
+
+// evidenceBack is how long before the verdict packets count for the attack's family.
+const evidenceBack = 2 * rate.Second
+
+// classify names the families of the packets towards or from a.
+func (e *Engine) classify(
+	a netip.Addr, d rate.Direction, now int64, r *rate.Rates,
+) []detect.Vector {
+	hi, lo := keyHalves(a)
+	sides := capture.Incoming
+	if d == rate.Outgoing {
+		sides = capture.Outgoing
+	}
+	samples := e.store.Select(e.scratch.samples[:0], hi, lo, sides, now-evidenceBack, now)
+	pkts := e.scratch.packets[:0]
+	for i := range samples {
+		pkts = append(pkts, packetOf(&samples[i]))
+	}
+	e.scratch.packets, e.scratch.samples = pkts, samples
+	return detect.Classify(pkts, d, r)
+}
+
+// emit tells the events.
+func (e *Engine) emit(events []ban.Event) {
+	for i := range events {
+		ev := &events[i]
+		target := ev.Incident.Target.Addr()
+		if ev.Kind == ban.Started {
+			e.Attacks++
+			e.openProof(target, ev)
+		}
+		e.events.Event(ev, e.proofs[target])
+		if ev.Kind == ban.Ended {
+			e.closeProof(target)
+		}
+	}
+	clear(events)
+	e.scratch.events = events[:0]
+}
+
+func direction(outgoing bool) rate.Direction {
+	if outgoing {
+		return rate.Outgoing
+	}
+	return rate.Incoming
+}
+
+func sideOf(en *counters.Entry) rate.Direction { return direction(en.Outgoing()) }
+
+func keyHalves(a netip.Addr) (hi, lo uint64) {
+	k := counters.KeyOf(a)
+	return k.Hi, k.Lo
+}
