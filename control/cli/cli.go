@@ -75,6 +75,10 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(
+		newConfig(),
+		newDecode(),
+		newBench(),
+		newReplay(),
 		newVersion(),
 	)
 	return root

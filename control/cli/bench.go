@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"weir/bench"
+)
+
+func newBench() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "line-rate benchmarks",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBenchPipeline())
+	return cmd
+}
+
+func newBenchPipeline() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pipeline",
+		Short: "CPU time per packet of one core: rings, decoding, counting, detection hooks",
+		Args:  cobra.NoArgs,
+	}
+	output := outputFlag(cmd)
+	names := cmd.Flags().StringSlice("workload", []string{"W1", "W2", "W3"}, "workloads to run")
+	packets := cmd.Flags().Int("packets", 20_000_000, "packets per run")
+	runs := cmd.Flags().Int("runs", 10, "runs, of which the median counts")
+	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		if *packets < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
+			return usageError("--packets and --runs are at least 1, --hostgroups 1 to 256")
+		}
+		for i, name := range *names {
+			w, err := bench.Find(name)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			r, err := bench.Pipeline(bench.PipelineConfig{
+				Workload: w, Packets: *packets, Runs: *runs, Groups: *groups,
+			})
+			if err != nil {
+				return err
+			}
+			if err := printPipeline(cmd, &r, asJSON, i == 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func printPipeline(cmd *cobra.Command, r *bench.PipelineResult, asJSON, first bool) error {
+	out := cmd.OutOrStdout()
+	if asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	if first {
+		h := r.Host
+		fmt.Fprintf(out, "%s, Linux %s, %s; %d runs of %d packets, one core\n\n",
+			h.CPU, h.Kernel, h.Go, r.Runs, r.Packets)
+		fmt.Fprintf(out, "%-9s %10s %20s %8s %7s %10s\n", "WORKLOAD", "CPU ns/pkt",
+			"LOWEST–HIGHEST",
+			"Mpps", "ALLOCS", "HOSTS")
+	}
+	_, err := fmt.Fprintf(out, "%-9s %10.1f %13.1f–%6.1f %8.1f %7d %10d\n", r.Workload,
+		r.NSPerPacket,
+		r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts)
+	for _, why := range r.Degraded {
+		_, err = fmt.Fprintf(out, "          degraded: %s\n", why)
+	}
+	return err
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/control/config"
+)
+
+// runConfig runs `weir config args...` and returns its exit status and what it wrote.
+func runConfig(args ...string) (status int, out, errOut string) {
+	var o, e bytes.Buffer
+	status = Main(append([]string{"config"}, args...), &o, &e)
+	return status, o.String(), e.String()
+}
+
+// configFile writes a configuration file and returns its path.
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const (
+	goodConfig = "version: 1\nnetworks: [10.0.0.0/16, 2001:db8::/32]\nmemory: {tables: 4GiB}\n"
+	warnConfig = goodConfig + "allowlist: [192.0.2.1]\n"
+	badConfig  = warnConfig + "mdoe: observe\nban: {time: 1d}\n"
+)
+
+func TestConfigCheck(t *testing.T) {
+	f := func(text string, wantStatus int, wantOut, wantErr string) {
+		t.Helper()
+		path := configFile(t, text)
+		for _, args := range [][]string{{"check", path}, {"check", "-c", path}} {
+			status, out, errOut := runConfig(args...)
+			out = strings.ReplaceAll(out, path, "FILE")
+			errOut = strings.ReplaceAll(errOut, path, "FILE")
+			if status != wantStatus || out != wantOut || errOut != wantErr {
+				t.Errorf("status %d, out\n%s\nerr\n%s", status, out, errOut)
+			}
+		}
+	}
+	meaning := "FILE: mode observe, 2 networks (65536 IPv4 hosts, 1 IPv6 network), 0 hostgroups, " +
+		"table memory 4GiB\n"
+	f(goodConfig, exitOK, meaning, "")
+	f(warnConfig, exitWarnings, meaning,
+		`FILE:4:13: allowlist[0]: warning: 192.0.2.1/32 is outside the networks: it has no effect
+    4 | allowlist: [192.0.2.1]
+      |             ^^^^^^^^^
+FILE: 0 errors, 1 warning
+`)
+	f(badConfig, exitFailed, "",
+		`FILE:4:13: allowlist[0]: warning: 192.0.2.1/32 is outside the networks: it has no effect
+    4 | allowlist: [192.0.2.1]
+      |             ^^^^^^^^^
+FILE:5:1: mdoe: unknown key
+    5 | mdoe: observe
+      | ^^^^ did you mean "mode"?
+FILE:6:13: ban.time: "1d" is not a duration: a number with h, m, s or ms
+    6 | ban: {time: 1d}
+      |             ^^ write 24h
+FILE: 2 errors, 1 warning
+`)
+}
+
+func TestConfigCheckJSON(t *testing.T) {
+	f := func(text string, wantStatus int, want string) {
+		t.Helper()
+		path := configFile(t, text)
+		status, out, errOut := runConfig("check", "-o", "json", path)
+		out = strings.ReplaceAll(out, path, "FILE")
+		if status != wantStatus || out != want || errOut != "" {
+			t.Errorf("status %d, out\n%s\nerr\n%s", status, out, errOut)
+		}
+	}
+	f(goodConfig, exitOK, `{"type":"summary","file":"FILE","errors":0,"warnings":0,`+
+		`"meaning":{"mode":"observe","networks":2,"ipv4_hosts":65536,"ipv6_networks":1,`+
+		`"hostgroups":0,"memory":"table memory 4GiB"}}`+"\n")
+	f(badConfig, exitFailed,
+		`{"type":"finding","severity":"warning","file":"FILE","line":4,"col":13,`+
+			`"path":"allowlist[0]",`+
+			`"message":"192.0.2.1/32 is outside the networks: it has no effect"}
+{"type":"finding","severity":"error","file":"FILE","line":5,"col":1,"path":"mdoe",`+
+			`"message":"unknown key","suggestion":"did you mean \"mode\"?"}
+{"type":"finding","severity":"error","file":"FILE","line":6,"col":13,"path":"ban.time",`+
+			`"message":"\"1d\" is not a duration: a number with h, m, s or ms",`+
+			`"suggestion":"write 24h"}
+{"type":"summary","file":"FILE","errors":2,"warnings":1}
+`)
+}
+
+func TestConfig_Failure(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none.yaml")
+	bad := configFile(t, badConfig)
+	f := func(wantStatus int, wantErr string, args ...string) {
+		t.Helper()
+		status, out, errOut := runConfig(args...)
+		if status != wantStatus || out != "" || !strings.Contains(errOut, wantErr) {
+			t.Errorf("%v: status %d, out %q, err %q", args, status, out, errOut)
+		}
+	}
+	f(exitFailed, "weir: read configuration: open "+none, "check", none)
+	f(exitFailed, "weir: read configuration: open "+none, "check", "-o", "json", none)
+	f(exitFailed, "weir: read configuration: open "+none, "show", "-c", none)
+	f(exitFailed, bad+":5:1: mdoe: unknown key", "show", "-c", bad)
+	f(exitUsage, "two configuration files", "check", "-c", bad, bad)
+	f(exitUsage, "--output", "check", "-o", "xml", bad)
+	f(exitUsage, "--output", "show", "-o", "xml", bad)
+	f(exitUsage, "accepts at most 1 arg", "check", bad, bad)
+	f(exitUsage, "unknown command", "chekc", bad)
+	f(exitUsage, "unknown command", "init", bad)
+}
+
+// TestConfigShow holds what is shown to be the same configuration, in both forms.
+func TestConfigShow(t *testing.T) {
+	path := configFile(t, warnConfig)
+	want, _, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, out, errOut := runConfig("show", "-c", path)
+	if status != exitOK || out != string(want.YAML()) || !strings.Contains(errOut, "warning: ") {
+		t.Errorf("status %d, out\n%s\nerr\n%s", status, out, errOut)
+	}
+	status, out, _ = runConfig("show", "-o", "json", path)
+	var shown struct {
+		Type, File string
+		Config     json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(out), &shown); err != nil || strings.Count(out, "\n") != 1 {
+		t.Fatalf("out %q: %v", out, err)
+	}
+	c, findings := config.Parse("json", shown.Config)
+	if status != exitOK || shown.Type != "config" || shown.File != path || c == nil ||
+		!bytes.Equal(c.YAML(), want.YAML()) {
+		t.Errorf("status %d, %s: %v", status, out, findings)
+	}
+}
+
+// TestConfigInit holds what is printed to be a file that passes the check.
+func TestConfigInit(t *testing.T) {
+	status, out, errOut := runConfig("init")
+	if status != exitOK || out != config.Reference() || errOut != "" {
+		t.Errorf("status %d, out %q, err %q", status, out, errOut)
+	}
+	if status, _, errOut := runConfig("check", configFile(t, out)); status != exitOK {
+		t.Errorf("the check says %d: %s", status, errOut)
+	}
+}

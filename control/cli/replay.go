@@ -1,0 +1,234 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/control"
+	"weir/control/ban"
+	"weir/control/capture"
+	"weir/control/config"
+	"weir/control/report"
+	"weir/counters"
+	"weir/decode"
+	"weir/ring/replay"
+)
+
+// replaySeed makes every random choice of a replay the same in every run.
+const replaySeed = 0x77656972
+
+func newReplay() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replay -c weir.yaml CAPTURE...",
+		Short: "run the whole engine on captures, on their own clock",
+		Long: `Run the whole engine on captures (pcap, pcapng, gzip; "-" is standard input), merged
+by time, on their own clock. Nothing is announced: every mitigation is a dry run.
+
+Reports and evidence are written where the configuration names a place for them (state_dir or
+evidence.dir) or --evidence does; by default a replay writes no files.`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	output := outputFlag(cmd)
+	path := cmd.Flags().StringP("config", "c", config.DefaultPath, "configuration file")
+	speed := cmd.Flags().String("speed", "max", "max, or a multiple of real time such as 1x")
+	expect := cmd.Flags().String("expect", "",
+		"file of the attacks that must be found; else exit 5")
+	evidence := cmd.Flags().String("evidence", "", "folder for reports and evidence")
+	cmd.RunE = func(cmd *cobra.Command, captures []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		pace, err := parseSpeed(*speed)
+		if err != nil {
+			return err
+		}
+		c, findings, err := config.Load(*path)
+		if err != nil {
+			return err
+		}
+		printWarnings(cmd.ErrOrStderr(), findings)
+		if *evidence != "" {
+			c.Evidence.Dir = *evidence
+		} else if c.Evidence.Dir == defaultEvidence() {
+			c.Evidence.Dir = ""
+		}
+		want, err := loadExpectation(*expect)
+		if err != nil {
+			return err
+		}
+		return runReplay(cmd, c, captures, replayOptions{asJSON: asJSON, pace: pace, expect: want})
+	}
+	return cmd
+}
+
+// defaultEvidence is where evidence lies when a configuration does not say: not for replays.
+func defaultEvidence() string {
+	c := config.Default()
+	return c.Evidence.Dir
+}
+
+// replayOptions are what the command line adds to the configuration.
+type replayOptions struct {
+	asJSON bool
+	pace   float64 // seconds of capture per second; 0: as fast as it goes
+	expect *expectation
+}
+
+func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replayOptions) error {
+	source, err := replay.Open(captures, replay.Options{Sampling: c.Replay.SamplingRate})
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	engine, err := engineConfig(c)
+	if err != nil {
+		return err
+	}
+	out := newEventPrinter(cmd.OutOrStdout(), o.asJSON)
+	defer out.Flush()
+	keep := newKeeper(c)
+	r, err := control.NewReplay(engine, source, eventSinks{out, keep, o.expect})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+	defer stop()
+	if o.pace > 0 {
+		r.Pace = pacer(ctx, o.pace, out)
+	}
+	begin := time.Now()
+	if err := r.Run(ctx); err != nil {
+		return err
+	}
+	r.Open(keep.save)
+	out.summary(r)
+	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v; tables %s\n", r.Pipeline.Received,
+		time.Since(begin).Round(time.Millisecond), config.Size(r.Layout().Memory()))
+	if keep.err != nil {
+		return keep.err
+	}
+	return o.expect.check(cmd.ErrOrStderr())
+}
+
+// engineConfig translates the file for the engine.
+func engineConfig(c *config.Config) (control.Config, error) {
+	budget := uint64(c.Memory.Tables)
+	if budget == 0 {
+		var err error
+		if budget, err = counters.DefaultBudget(); err != nil {
+			return control.Config{}, err
+		}
+	}
+	d := &decode.Decoder{LengthFromIP: c.Replay.LengthFromIP}
+	for t, open := range c.Decode.Tunnels {
+		d.Closed[t] = !open
+	}
+	policy := c.Policy()
+	return control.Config{
+		Policy: policy,
+		Ban: ban.Config{
+			Time: c.Ban.Time, Quiet: c.Ban.Quiet, DryRun: true,
+			Communities: communities(c), Policy: policy.Hash(),
+		},
+		Decoder: d, Memory: budget, Seed: replaySeed,
+		Evidence: capture.Limits{
+			Before: (c.Evidence.MaxPackets + 1) / 2, After: (c.Evidence.MaxPackets + 1) / 2,
+		},
+	}, nil
+}
+
+func communities(c *config.Config) []string {
+	var out []string
+	for _, community := range c.BGP.Blackhole.Communities {
+		out = append(out, community.String())
+	}
+	return out
+}
+
+// parseSpeed reads "max" as 0 and "2x" as 2.
+func parseSpeed(text string) (float64, error) {
+	if text == "max" {
+		return 0, nil
+	}
+	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "x"), 64)
+	if err != nil || !(v > 0) || v > 1e6 || !strings.HasSuffix(text, "x") {
+		return 0, usageError(`--speed is %q, not max or a multiple such as 1x`, text)
+	}
+	return v, nil
+}
+
+// pacer returns a function that waits until the captures' clock may reach now.
+func pacer(ctx context.Context, speed float64, out *eventPrinter) func(now int64) {
+	var first int64
+	var begin time.Time
+	return func(now int64) {
+		if begin.IsZero() {
+			first, begin = now, time.Now()
+		}
+		out.Flush()
+		due := begin.Add(time.Duration(float64(now-first) / speed))
+		select {
+		case <-time.After(time.Until(due)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// eventSinks tells several what happens, in order.
+type eventSinks []control.Events
+
+// Event implements control.Events.
+func (s eventSinks) Event(e *ban.Event, evidence *capture.Evidence) {
+	for _, sink := range s {
+		sink.Event(e, evidence)
+	}
+}
+
+// keeper writes the documents of incidents when they start and when they end.
+type keeper struct {
+	writer *report.Writer // nil: nothing is kept
+	err    error          // the first
+}
+
+func newKeeper(c *config.Config) *keeper {
+	if c.Evidence.Dir == "" {
+		return &keeper{}
+	}
+	return &keeper{writer: &report.Writer{
+		Dir:          c.Evidence.Dir,
+		MaxIncidents: c.Evidence.MaxIncidents,
+		MaxBytes:     int(c.Evidence.MaxBytes),
+	}}
+}
+
+// Event implements control.Events.
+func (k *keeper) Event(e *ban.Event, evidence *capture.Evidence) {
+	if e.Kind != ban.Withdrawn {
+		k.save(e.Incident, evidence)
+	}
+}
+
+func (k *keeper) save(in *ban.Incident, evidence *capture.Evidence) {
+	if k.writer == nil {
+		return
+	}
+	if err := k.writer.Write(in, evidence.Snapshot()); err != nil && k.err == nil {
+		k.err = err
+	}
+}
+
+func printWarnings(w io.Writer, findings config.Findings) {
+	for _, f := range findings {
+		fmt.Fprintln(w, f)
+	}
+}

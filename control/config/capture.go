@@ -1,0 +1,80 @@
+package config
+
+// Capture says where traffic comes from.
+type Capture struct {
+	AFXDP    []AFXDP    `yaml:"afxdp"`
+	AFPacket []AFPacket `yaml:"afpacket"`
+	Flows    []Flows    `yaml:"flows"`
+}
+
+// Mirror is a network interface that receives a copy of the network's traffic.
+type Mirror struct {
+	Interface    string    `yaml:"interface" required:"y" example:"eth1" form:"interface"`
+	Cores        []int     `yaml:"cores" range:"0,4095" unique:"y"`    // none: chosen at start
+	Queues       []int     `yaml:"queues" range:"0,4095" unique:"y"`   // none: all of them
+	SamplingRate uint32    `yaml:"sampling_rate" range:"1,4294967295"` // N of the switch's 1:N
+	LengthFromIP bool      `yaml:"length_from_ip"`                     // frames arrive cropped
+	Direction    Direction `yaml:"direction" enum:"both,incoming,outgoing"`
+	Force        bool      `yaml:"force"` // also on the interface of the default route
+	Promiscuous  bool      `yaml:"promiscuous"`
+}
+
+// AFXDP is a mirror read through AF_XDP.
+type AFXDP struct {
+	Mirror   `yaml:",inline"`
+	ZeroCopy ZeroCopy `yaml:"zerocopy" enum:"prefer,required,off"`
+}
+
+// AFPacket is a mirror read through AF_PACKET.
+type AFPacket struct {
+	Mirror `yaml:",inline"`
+}
+
+// Flows is a UDP port that exporters send NetFlow, IPFIX or sFlow to.
+type Flows struct {
+	Listen string `yaml:"listen" required:"y" example:"\":2055\"" form:"listen"`
+}
+
+// Direction says which of the network's traffic a mirror carries.
+type Direction string
+
+// The directions of a mirror.
+const (
+	Both     Direction = "both"
+	Incoming Direction = "incoming"
+	Outgoing Direction = "outgoing"
+)
+
+// ZeroCopy says whether the driver hands over frames without copying them.
+type ZeroCopy string
+
+// Prefer takes what the driver can, Required fails without, Off never asks.
+const (
+	Prefer   ZeroCopy = "prefer"
+	Required ZeroCopy = "required"
+	Off      ZeroCopy = "off"
+)
+
+func (m *Mirror) setDefaults() {
+	m.SamplingRate, m.Direction, m.Promiscuous = 1, Both, true
+}
+
+func (x *AFXDP) setDefaults() {
+	x.Mirror.setDefaults()
+	x.ZeroCopy = Prefer
+}
+
+// mirrors returns all mirrors with their paths in the file.
+func (c *Capture) mirrors() ([]*Mirror, []string) {
+	var mirrors []*Mirror
+	var paths []string
+	for i := range c.AFXDP {
+		mirrors = append(mirrors, &c.AFXDP[i].Mirror)
+		paths = append(paths, index("capture.afxdp", i))
+	}
+	for i := range c.AFPacket {
+		mirrors = append(mirrors, &c.AFPacket[i].Mirror)
+		paths = append(paths, index("capture.afpacket", i))
+	}
+	return mirrors, paths
+}
