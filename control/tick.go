@@ -140,6 +140,9 @@ func (e *Engine) report(key counters.Key, t *detect.Trigger, begin, now int64, r
 		Rates:   e.bothRates(key, now-e.tickStart),
 	}
 	v.Rates[t.Direction] = r
+	if h := e.watch.Get(key, t.Direction == rate.Outgoing); h != nil {
+		v.Averages = h.Averages()
+	}
 	if !e.book.Has(a) {
 		v.Vectors = e.classify(a, t.Direction, now, &r)
 	}

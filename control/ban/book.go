@@ -56,6 +56,8 @@ type Verdict struct {
 	Allowed bool
 	Vectors []detect.Vector
 	Rates   [2]rate.Rates // by rate.Direction
+
+	Averages [len(rate.Windows)]rate.Rates // in the trigger's direction
 }
 
 // Book holds the open incidents and the mitigations in force.
@@ -127,6 +129,7 @@ func (b *Book) Report(v *Verdict, events []Event) []Event {
 		Detected:  v.Now,
 		Vectors:   v.Vectors,
 		AtVerdict: v.Rates,
+		Averages:  v.Averages,
 	}
 	in.note(v.Rates)
 	b.open[v.Target] = in

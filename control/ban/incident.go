@@ -23,9 +23,10 @@ type Incident struct {
 	Detected  int64 // the verdict
 	End       int64 // the last second over a limit; 0 while the attack goes on
 	Vectors   []detect.Vector
-	AtVerdict [2]rate.Rates // last second before the verdict, by rate.Direction
-	Last      [2]rate.Rates // the most recent second
-	PeakPPS   uint64        // in the trigger's direction, any second
+	AtVerdict [2]rate.Rates                 // last second before the verdict, by rate.Direction
+	Averages  [len(rate.Windows)]rate.Rates // up to the verdict, in the trigger's direction
+	Last      [2]rate.Rates                 // the most recent second
+	PeakPPS   uint64                        // in the trigger's direction, any second
 	PeakBPS   uint64
 	PeakFPS   uint64
 	Timeline  []Point // at most MaxPoints; older seconds are merged pairwise beyond

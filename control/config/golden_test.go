@@ -17,9 +17,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// golden calls f for each file of a folder of testdata and holds what it returns to the text file
-// beside it. It returns the number of files.
-func golden(t *testing.T, folder string, f func(t *testing.T, name string, data []byte) string) int {
+// golden calls f with the name and content of each file of a folder of testdata and holds what it
+// returns to the text file beside it. It returns the number of files.
+func golden(t *testing.T, folder string, f func(*testing.T, string, []byte) string) int {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.yaml"))
 	if err != nil {

@@ -107,11 +107,10 @@ type lineScanner struct {
 	src    []rune
 	line   int
 	pos    int
-	count  int // tokens found on this line
-	last   tokenKind
-	quoted bool // the last token is quoted
+	count  int  // tokens found on this line
+	last   token
 	inFlow bool // the line begins inside a flow collection
-	indent int
+	indent int  // of the line, or of its last key
 	tabbed bool // a tab was reported
 }
 
@@ -120,7 +119,10 @@ func (l *lineScanner) at(width int) place { return place{l.line, l.pos + 1, widt
 func (l *lineScanner) emit(t token) {
 	t.first, t.inFlow = l.count == 0, l.inFlow
 	l.count++
-	l.last, l.quoted = t.kind, t.quoted
+	if t.kind == colon {
+		l.indent = l.last.col - 1
+	}
+	l.last = t
 	l.s.ahead = append(l.s.ahead, t)
 }
 
@@ -194,7 +196,7 @@ func (l *lineScanner) token() {
 		l.quotedScalar(c)
 	case ':':
 		// JSON puts the colon next to the key, with nothing after it.
-		json := flow && l.quoted && l.last == scalar
+		json := flow && l.last.quoted
 		if json || l.separates(l.pos+1) {
 			l.mark(colon, 1)
 		} else {

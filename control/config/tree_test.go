@@ -57,7 +57,8 @@ func TestReadTree_Success(t *testing.T) {
 	f("a", "a")
 	f("---\na\n...\n...\n", "a")
 	f("a: b", m{"a": "b"})
-	f("a:\n- b\n-\n- - c\n  - d\n- e: f\n  g:\n", m{"a": l{"b", nil, l{"c", "d"}, m{"e": "f", "g": nil}}})
+	f("a:\n- b\n-\n- - c\n  - d\n- e: f\n  g:\n",
+		m{"a": l{"b", nil, l{"c", "d"}, m{"e": "f", "g": nil}}})
 	f("  a: b\n  c: d\n", m{"a": "b", "c": "d"})
 	f("a:\n  b: c\n  d:\n    e: f\ng: h", m{"a": m{"b": "c", "d": m{"e": "f"}}, "g": "h"})
 	f("[a, [b], {c: d}, ]", l{"a", l{"b"}, m{"c": "d"}})
@@ -173,7 +174,9 @@ func (w *yamlWriter) value(depth int) any {
 
 func (w *yamlWriter) text() string {
 	texts := []string{"eth1", "10.0.0.0/8", "a b", "it's", "größe", "say \"x\"", "a#b", "-x"}
-	odd := []string{"2001:db8::/32", "a: b", ":x", "a, [b]", "\\", "#", "\"", "'", "a\tb", "- a", "{"}
+	odd := []string{
+		"2001:db8::/32", "a: b", ":x", "a, [b]", "\\", "#", "\"", "'", "a\tb", "- a", "{",
+	}
 	if w.rng.IntN(12) == 0 {
 		w.colons = true
 		return odd[w.rng.IntN(len(odd))]

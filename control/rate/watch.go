@@ -4,7 +4,8 @@ import (
 	"weir/counters"
 )
 
-// Windows are the lengths of the long windows that a watched host has rates for.
+// Windows are the lengths of the windows, beside the last second, that a watched host has rates
+// for, nanoseconds.
 var Windows = [...]int64{2 * Second, 5 * Second, 10 * Second}
 
 const (
@@ -217,12 +218,16 @@ func (h *Host) Over(m Metric, limit uint64) int64 {
 // back returns the n-th span before the newest.
 func (h *Host) back(n int) *span { return &h.spans[(h.last-n+spanCount)%spanCount] }
 
-// Window returns the host's rates over the last n seconds, 1 to 10, ending with the newest tick.
-// Flows are left out: distinct flows do not add up.
-func (h *Host) Window(n int) Rates {
-	var c Counts
-	for i := range min(n, secondCount) {
-		c.add(&h.seconds[(h.second-i+secondCount)%secondCount])
+// Averages returns the host's rates over each of Windows, ending now: the current second so far
+// and the whole ones before it. Seconds before it was watched, below a fifth of every limit, count
+// as nothing. Flows are left out: distinct flows do not add up.
+func (h *Host) Averages() (a [len(Windows)]Rates) {
+	c, done := h.tick, 0
+	for i, window := range Windows {
+		for ; done < int(window/Second)-1; done++ {
+			c.add(&h.seconds[(h.second-done+secondCount)%secondCount])
+		}
+		a[i] = c.Over(window)
 	}
-	return c.Over(int64(n) * Second)
+	return a
 }

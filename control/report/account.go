@@ -35,6 +35,7 @@ type account struct {
 	Allowlisted bool           `json:"allowlisted"`
 	Peak        peak           `json:"peak"`
 	AtVerdict   sides          `json:"at_verdict"`
+	Averages    []average      `json:"averages"` // up to the verdict
 	Last        sides          `json:"last"`
 	Timeline    timeline       `json:"timeline"`
 	Actions     []trafficOrder `json:"actions"`
@@ -60,13 +61,21 @@ type peak struct {
 	FPS uint64 `json:"fps"`
 }
 
+// average are the rates in the trigger's direction over a longer window. Distinct flows have no
+// average.
+type average struct {
+	Seconds int `json:"seconds"`
+	classes
+}
+
 // sides are rates in both directions.
 type sides struct {
 	Incoming rates `json:"incoming"`
 	Outgoing rates `json:"outgoing"`
 }
 
-type rates struct {
+// classes are rates by class of traffic.
+type classes struct {
 	Total classRate `json:"total"`
 	TCP   classRate `json:"tcp"`
 	UDP   classRate `json:"udp"`
@@ -74,7 +83,10 @@ type rates struct {
 	Other classRate `json:"other"`
 	SYN   classRate `json:"syn"`
 	Frag  classRate `json:"frag"`
+}
 
+type rates struct {
+	classes
 	FPS        uint64 `json:"fps"`
 	FPSAtLeast bool   `json:"fps_at_least,omitempty"` // fps is a lower bound
 }
@@ -129,6 +141,7 @@ func newAccount(inc *ban.Incident, ev *capture.Snapshot, o Options) account {
 		Allowlisted: inc.Allowed,
 		Peak:        peak{inc.PeakPPS, inc.PeakBPS, inc.PeakFPS},
 		AtVerdict:   newSides(&inc.AtVerdict),
+		Averages:    averages(inc),
 		Last:        newSides(&inc.Last),
 		Timeline:    newTimeline(inc.Timeline, o.Points),
 		Actions:     trafficOrders(latest(inc.Actions, o.Actions)),
@@ -155,16 +168,30 @@ func vectors(vs []detect.Vector) []vector {
 	return out
 }
 
+func averages(inc *ban.Incident) []average {
+	out := make([]average, 0, len(rate.Windows))
+	for i, window := range rate.Windows {
+		out = append(out, average{
+			Seconds: int(window / rate.Second), classes: newClasses(&inc.Averages[i]),
+		})
+	}
+	return out
+}
+
 func newSides(r *[2]rate.Rates) sides {
 	return sides{newRates(&r[rate.Incoming]), newRates(&r[rate.Outgoing])}
 }
 
 func newRates(r *rate.Rates) rates {
+	return rates{newClasses(r), r.Flows, r.FlowsAtMin}
+}
+
+func newClasses(r *rate.Rates) classes {
 	class := func(c rate.Class) classRate { return classRate{r.Packets[c], r.Bits[c]} }
-	return rates{
+	return classes{
 		Total: class(rate.Total), TCP: class(rate.TCP), UDP: class(rate.UDP),
 		ICMP: class(rate.ICMP), Other: class(rate.Other), SYN: class(rate.SYN),
-		Frag: class(rate.Frag), FPS: r.Flows, FPSAtLeast: r.FlowsAtMin,
+		Frag: class(rate.Frag),
 	}
 }
 
