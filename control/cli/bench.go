@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/bench"
+	"weir/tools/blast"
 )
 
 func newBench() *cobra.Command {
@@ -40,7 +41,7 @@ func newBenchPipeline() *cobra.Command {
 			return usageError("--packets and --runs are at least 1, --hostgroups 1 to 256")
 		}
 		for i, name := range *names {
-			w, err := bench.Find(name)
+			w, err := blast.Find(name)
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}

@@ -78,6 +78,7 @@ func newRoot() *cobra.Command {
 		newConfig(),
 		newDecode(),
 		newBench(),
+		newDemo(),
 		newReplay(),
 		newVersion(),
 	)

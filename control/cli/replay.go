@@ -81,6 +81,7 @@ type replayOptions struct {
 	asJSON bool
 	pace   float64 // seconds of capture per second; 0: as fast as it goes
 	expect *expectation
+	more   []control.Events
 }
 
 func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replayOptions) error {
@@ -89,16 +90,30 @@ func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replay
 		return err
 	}
 	defer source.Close()
-	engine, err := engineConfig(c)
+	begin := time.Now()
+	r, err := play(cmd, c, source, o)
 	if err != nil {
 		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v; tables %s\n", r.Pipeline.Received,
+		time.Since(begin).Round(time.Millisecond), bytesText(r.Layout().Memory()))
+	return o.expect.check(cmd.ErrOrStderr())
+}
+
+// play runs the engine on source to its end, printing what happens and keeping the evidence.
+func play(
+	cmd *cobra.Command, c *config.Config, source *replay.Source, o replayOptions,
+) (*control.Replay, error) {
+	engine, err := engineConfig(c)
+	if err != nil {
+		return nil, err
 	}
 	out := newEventPrinter(cmd.OutOrStdout(), o.asJSON)
 	defer out.Flush()
 	keep := newKeeper(c)
-	r, err := control.NewReplay(engine, source, eventSinks{out, keep, o.expect})
+	r, err := control.NewReplay(engine, source, append(eventSinks{out, keep, o.expect}, o.more...))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.Close()
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
@@ -106,18 +121,12 @@ func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replay
 	if o.pace > 0 {
 		r.Pace = pacer(ctx, o.pace, out)
 	}
-	begin := time.Now()
 	if err := r.Run(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	r.Open(keep.save)
 	out.summary(r)
-	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v; tables %s\n", r.Pipeline.Received,
-		time.Since(begin).Round(time.Millisecond), config.Size(r.Layout().Memory()))
-	if keep.err != nil {
-		return keep.err
-	}
-	return o.expect.check(cmd.ErrOrStderr())
+	return r, keep.err
 }
 
 // engineConfig translates the file for the engine.

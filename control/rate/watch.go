@@ -199,12 +199,16 @@ func (s *span) rates() Rates {
 }
 
 // Over returns the first packet of the unbroken run of spans, ending with the newest, in which
-// metric m exceeded limit, nanoseconds since 1970 UTC. The newest span always counts.
+// metric m exceeded limit, nanoseconds since 1970 UTC. The newest span always counts. Flows have
+// no count per span; packets stand for them, as every flow has one.
 func (h *Host) Over(m Metric, limit uint64) int64 {
+	if m == FPS {
+		m = PPS
+	}
 	begin := h.spans[h.last].first
 	for n := 1; n < spanCount; n++ {
 		s, later := h.back(n), h.back(n-1)
-		if s.to == 0 || s.to != later.from || m == FPS {
+		if s.to == 0 || s.to != later.from {
 			break
 		}
 		if r := s.rates(); r.Metric(m) <= limit {
