@@ -57,6 +57,8 @@ type Worker struct {
 	shed     shedder
 
 	hash    uint32 // of the record at hand
+	made    int    // ops of the burst so far
+	listed  int    // of those, in unknown
 	batch   ring.Batch
 	records [ring.BurstSize]decode.Record
 	ops     [maxOps]counters.Op
@@ -146,19 +148,32 @@ func (w *Worker) flip(e *Epoch) {
 	w.acked.Store(e.Seq)
 }
 
-// burst counts the frames of the batch: decode all, fetch all slots, then count all, so that the
-// cache misses of a burst overlap.
+// stride is the number of frames after which the lines of what was read are asked for: early
+// enough for the first to arrive while the others are read.
+const stride = 16
+
+// burst counts the frames of the batch: read all and fetch their lines meanwhile, then count all,
+// so that the cache misses of a burst overlap with work and with one another.
 func (w *Worker) burst() {
 	n := min(w.batch.N, ring.BurstSize)
 	t := w.epoch.Table
 	t.Stats.Received += uint64(n)
 	w.shed.observe(w.batch.Fill)
-	ops, listed := w.read(n)
-	t.Prefetch(ops)
-	if listed > 0 {
-		w.list(ops, w.unknown[:listed])
+	w.made, w.listed = 0, 0
+	slots, flows := 0, 0 // ops whose lines were asked for
+	for at := 0; at < n; at += stride {
+		w.read(at, min(at+stride, n))
+		t.Prefetch(w.ops[slots:w.made])
+		t.PrefetchFlows(w.ops[flows:slots])
+		flows, slots = slots, w.made
 	}
-	t.PrefetchFlows(ops)
+	ops := w.ops[:w.made]
+	if w.listed > 0 {
+		w.list(ops, w.unknown[:w.listed])
+		t.Prefetch(ops)
+		flows = 0
+	}
+	t.PrefetchFlows(ops[flows:])
 	expired := t.Count(ops, w.expired[:0])
 	for _, i := range expired {
 		w.expire(ops[i:])
@@ -168,12 +183,12 @@ func (w *Worker) burst() {
 	}
 }
 
-// read decodes n frames and returns the counts to be made; of those, listed wait in unknown.
-func (w *Worker) read(n int) (ops []counters.Op, listed int) {
+// read decodes frames from up to to, and appends the counts to be made to ops; those of hosts that
+// may be in the directory are noted in unknown.
+func (w *Worker) read(from, to int) {
 	policy, stats := w.epoch.Policy, &w.epoch.Table.Stats
-	made := 0
 	var bytes, processed uint64
-	for i := range n {
+	for i := from; i < to; i++ {
 		f := &w.batch.Frames[i&(ring.BurstSize-1)]
 		bytes += uint64(f.Wire)
 		if w.shed.mask != 0 && w.rand()&w.shed.mask != 0 {
@@ -198,16 +213,10 @@ func (w *Worker) read(n int) (ops []counters.Op, listed int) {
 		}
 		w.hash = flowHash(r, w.seed)
 		if dst != 0 {
-			op := &w.ops[made&(maxOps-1)]
-			op.Frame = uint8(i)
-			listed += w.place(op, r, &policy.places[dst-1], r.Dst, 0, made, listed)
-			made++
+			w.place(uint8(i), r, &policy.places[dst-1], r.Dst, 0)
 		}
 		if src != 0 {
-			op := &w.ops[made&(maxOps-1)]
-			op.Frame = uint8(i)
-			listed += w.place(op, r, &policy.places[src-1], r.Src, 1, made, listed)
-			made++
+			w.place(uint8(i), r, &policy.places[src-1], r.Src, 1)
 			if dst != 0 {
 				stats.Internal++
 			}
@@ -215,7 +224,6 @@ func (w *Worker) read(n int) (ops []counters.Op, listed int) {
 	}
 	stats.Bytes += bytes
 	stats.Processed += processed
-	return w.ops[:made], listed
 }
 
 // dropReason names a frame without addresses: an encapsulation that stays closed is no IP to us.
@@ -226,23 +234,22 @@ func dropReason(s decode.Status) decode.Status {
 	return s
 }
 
-// place fills in op for the side of r that has address a, and returns 1 if the directory must be
-// asked for its slot.
-func (w *Worker) place(
-	op *counters.Op, r *decode.Record, pl *place, a decode.Addr, side uint32, at, listed int,
-) int {
+// place appends the op for the side of r that has address a: side 0 is incoming, 1 outgoing.
+func (w *Worker) place(frame uint8, r *decode.Record, pl *place, a decode.Addr, side uint32) {
+	op := &w.ops[w.made&(maxOps-1)]
 	op.Slot = pl.slot(a.Hi, a.Lo) + side
 	op.Hash = w.hash
 	op.Bytes = uint32(r.Bytes)
 	op.Group = pl.group
 	op.Class = classes[r.Proto]
 	op.Mark = mark(r)
-	if pl.direct {
-		return 0
+	op.Frame = frame
+	if !pl.direct {
+		key := counters.Key(a)
+		w.unknown[w.listed&(maxOps-1)] = listing{key, w.dir.Hash(key), uint8(w.made)}
+		w.listed++
 	}
-	key := counters.Key(a)
-	w.unknown[listed&(maxOps-1)] = listing{key, w.dir.Hash(key), uint8(at)}
-	return 1
+	w.made++
 }
 
 // list gives ops to hosts of the directory their slots. Hosts that are not listed stay with their

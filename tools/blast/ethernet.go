@@ -2,16 +2,6 @@ package blast
 
 import "encoding/binary"
 
-// Every header below has a method Put, which writes the header at the start of b and returns its
-// length. b must hold the header and all that it covers, up to the end of the packet: where a
-// header has a length field, len(b) is what it says. Put panics when b is shorter than the
-// header, and it allocates nothing. So a frame is written from the outside in:
-//
-//	n := eth.Put(b)
-//	n += ip.Put(b[n:])
-//	n += udp.Put(b[n:])
-//	clear(b[n:])
-
 // Ethernet types (IEEE 802.3 section 3.2.6).
 const (
 	TypeIPv4    = 0x0800

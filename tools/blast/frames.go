@@ -15,7 +15,11 @@ const (
 	hosts10M = home4 << 24
 )
 
-const ttl = 57
+// What receivers see: the TTL of a host a few hops away, and the window that Linux offers first.
+const (
+	ttl    = 57
+	window = 64240
+)
 
 // smallPacket is the length of the IP packet that fills the smallest frame.
 const smallPacket = MinFrame - EthernetLen
@@ -63,33 +67,28 @@ func (f *Frames) synFlood(b []byte) int {
 		Src: decode.AddrFrom4(f.anywhere4()), Dst: decode.AddrFrom4(target),
 	}
 	segment := packet[ip.Put(packet):]
-	tcp := TCP{SrcPort: uint16(f.u32()), DstPort: 80, Seq: f.u32(), Flags: SYN, Window: 64240}
+	tcp := TCP{SrcPort: uint16(f.u32()), DstPort: 80, Seq: f.u32(), Flags: SYN, Window: window}
 	tcp.Put(segment)
 	SetChecksum(segment, ProtoTCP, ip.Src, ip.Dst, len(segment))
 	clear(b[n+len(packet):])
 	return len(b)
 }
 
-// The hosts of W5, and how many conversations each has: 128,000 flows per direction.
-const (
-	zipfHosts         = 2000
-	zipfConversations = 64
-)
+// imixConversations is how many conversations each host of W5 has.
+const imixConversations = 64
 
-func popularHosts() picker {
-	h := Hosts{
-		Prefix: netip.PrefixFrom(decode.AddrFrom4(hosts16).Netip(), 16),
-		N:      zipfHosts, Zipf: 1.1,
-	}
-	p, err := h.picker(false, nil)
+// popularHosts draws from n addresses of 10.9.0.0/16.
+func popularHosts(n int, exponent float64) picker {
+	prefix := netip.PrefixFrom(decode.AddrFrom4(hosts16).Netip(), 16)
+	p, err := (&Hosts{Prefix: prefix, N: n, Zipf: exponent}).picker(false, nil)
 	if err != nil {
-		panic("BUG: hosts of W5: " + err.Error())
+		panic("BUG: workload's hosts: " + err.Error())
 	}
 	return p
 }
 
-// imix is W5: seven frames of 64 bytes and one of 1518 are TCP, four of 594 are UDP. A host
-// speaks with 64 servers outside, each time from the same port.
+// imix is W5: of twelve frames on average seven of 64 bytes and one of 1518 are TCP, four of 594
+// are UDP. A host speaks with each server outside from a port of its own.
 func (f *Frames) imix(b []byte) int {
 	size, proto := smallPacket, uint8(ProtoTCP)
 	switch die := f.below(12); {
@@ -99,7 +98,7 @@ func (f *Frames) imix(b []byte) int {
 		size, proto = 576, ProtoUDP
 	}
 	host := f.popular.pick(&f.random)
-	c := conversation(f.seed, host, f.below(zipfConversations))
+	c := conversation(f.seed, host, f.below(imixConversations))
 	ip := IPv4{
 		Dont: true, TTL: ttl, Proto: proto,
 		Src: decode.AddrFrom4(c.anywhere4()), Dst: host,
@@ -124,7 +123,7 @@ func (f *Frames) segment(b []byte, ip *IPv4, src, dst uint16) {
 		seq := f.u64()
 		tcp := TCP{
 			SrcPort: src, DstPort: dst, Seq: uint32(seq >> 32), Ack: uint32(seq),
-			Flags: ACK, Window: 64240,
+			Flags: ACK, Window: window,
 		}
 		n = tcp.Put(b)
 	}

@@ -138,7 +138,9 @@ func (h *Hosts) check() error {
 	}
 	tabled := h.Zipf != 0 || !h.Prefix.IsValid()
 	switch {
-	case h.N < 0 || int64(h.N) > math.MaxUint32 || hostBits < 32 && h.N > 1<<hostBits:
+	case h.Prefix.Addr().Is4In6():
+		return fmt.Errorf("%v is IPv4 inside IPv6", h.Prefix)
+	case h.N < 0 || int64(h.N) > math.MaxUint32 || hostBits < 32 && int64(h.N) > 1<<hostBits:
 		return fmt.Errorf("%d hosts in %v", h.N, h.Prefix)
 	case tabled && h.N > maxHosts:
 		return fmt.Errorf("%d hosts outside or with a popularity are more than %d",

@@ -95,7 +95,9 @@ type HopByHop struct{ Next uint8 }
 // Put writes the header.
 func (h *HopByHop) Put(b []byte) int {
 	const padN, padding = 1, 4
-	copy(b[:HopByHopLen], []byte{h.Next, 0, padN, padding, 0, 0, 0, 0})
+	_ = b[HopByHopLen-1]
+	b[0], b[1], b[2], b[3] = h.Next, 0, padN, padding
+	clear(b[4:HopByHopLen])
 	return HopByHopLen
 }
 

@@ -14,6 +14,9 @@ type Workload struct {
 	Home netip.Prefix
 	// Hosts is how many addresses of Home appear.
 	Hosts int
+	// Zipf is the exponent of the hosts' popularity: the k-th has k^-Zipf times the packets of
+	// the first. 0: each has as many.
+	Zipf float64
 	// MaxLen is the length of the longest frame in bytes, without FCS.
 	MaxLen int
 	// Cycle is how many frames show all that the workload has. When fewer are repeated in a
@@ -30,30 +33,30 @@ func Workloads() []Workload {
 	const small, large, ring = MinFrame, MaxFrame, 1 << 20
 	return []Workload{
 		{"W1", "64 B UDP to one host, random sources and ports",
-			home4, 1, small, ring, 0x10, udpFlood(target)},
+			home4, 1, 0, small, ring, 0x10, udpFlood(target)},
 		{"W2", "64 B UDP to 65,536 hosts, random sources and ports",
-			home4, 1 << 16, small, ring, 0x20, udpFlood(hosts16)},
+			home4, 1 << 16, 0, small, ring, 0x20, udpFlood(hosts16)},
 		{"W3", "64 B UDP to 1,048,576 hosts, random sources and ports",
-			home4, 1 << 20, small, ring, 0x30, udpFlood(hosts20)},
+			home4, 1 << 20, 0, small, ring, 0x30, udpFlood(hosts20)},
 		{"W3b", "64 B UDP to 10,000,000 hosts, random sources and ports",
-			home4, 10e6, small, 10e6, 0x3b, udpFlood(hosts10M)},
+			home4, 10e6, 0, small, 10e6, 0x3b, udpFlood(hosts10M)},
 		{"W4", "64 B TCP SYN to port 80 of one host, random sources",
-			home4, 1, small, ring, 0x40, (*Frames).synFlood},
+			home4, 1, 0, small, ring, 0x40, (*Frames).synFlood},
 		{"W5", "IMIX of 2,000 hosts with Zipf popularity, 20 % outgoing",
-			home4, 2000, large, 1 << 16, 0x50, (*Frames).imix},
+			home4, 2000, 1.1, large, 1 << 16, 0x50, (*Frames).imix},
 		{"W6", "78 B IPv6 UDP to 65,536 hosts of one /48, random sources and ports",
-			home6, 1 << 16, ipv6Frame, ring, 0x60, (*Frames).ipv6},
+			home6, 1 << 16, 0, ipv6Frame, ring, 0x60, (*Frames).ipv6},
 		{"W6b", "W6 with hop-by-hop and fragment headers",
-			home6, 1 << 16, extendedFrame, ring, 0x6b, (*Frames).ipv6Extended},
+			home6, 1 << 16, 0, extendedFrame, ring, 0x6b, (*Frames).ipv6Extended},
 		{"W7", "W2 behind an 802.1Q tag and two MPLS labels",
-			home4, 1 << 16, small + VLANLen + 2*MPLSLen, ring, 0x70, (*Frames).mpls},
+			home4, 1 << 16, 0, small + VLANLen + 2*MPLSLen, ring, 0x70, (*Frames).mpls},
 		{"W7b", "W2 behind two VLAN tags (802.1ad)",
-			home4, 1 << 16, small + 2*VLANLen, ring, 0x7b, (*Frames).qinq},
+			home4, 1 << 16, 0, small + 2*VLANLen, ring, 0x7b, (*Frames).qinq},
 		{"W7c", "W2 inside GRE and inside L2TP",
-			home4, 1 << 16, small + IPv4Len + UDPLen + L2TPLen + PPPLen, ring, 0x7c,
+			home4, 1 << 16, 0, small + IPv4Len + UDPLen + L2TPLen + PPPLen, ring, 0x7c,
 			(*Frames).tunnels},
 		{"W8", "64 B fragments to 65,536 hosts, 5 % truncated or malformed, 5 % not IP",
-			home4, 1 << 16, small, ring, 0x80, (*Frames).hostile},
+			home4, 1 << 16, 0, small, ring, 0x80, (*Frames).hostile},
 	}
 }
 
@@ -92,8 +95,8 @@ func (w *Workload) Frames() *Frames {
 		frame: w.frame, seed: w.seed, random: newRandom(w.seed, 0),
 		hosts: newShuffle(uint32(w.Hosts)),
 	}
-	if w.Hosts == zipfHosts {
-		f.popular = popularHosts()
+	if w.Zipf != 0 {
+		f.popular = popularHosts(w.Hosts, w.Zipf)
 	}
 	return f
 }

@@ -1,0 +1,85 @@
+package blast
+
+import (
+	"bytes"
+	"io"
+
+	"weir/decode"
+	"weir/decode/pcap"
+)
+
+// WriteTo writes the scenario to w as a pcapng file and returns its length. The bytes depend on
+// the scenario alone.
+func (s *Scenario) WriteTo(w io.Writer) (int64, error) {
+	r, err := s.Reader()
+	if err != nil {
+		return 0, err
+	}
+	return io.Copy(w, r)
+}
+
+// Capture returns the scenario as a capture file that is being read, for replay; name stands for
+// it in errors. Nothing is kept: packets are made as they are asked for, and there is nothing to
+// close.
+func (s *Scenario) Capture(name string) (*pcap.Reader, error) {
+	r, err := s.Reader()
+	if err != nil {
+		return nil, err
+	}
+	return pcap.NewReader(name, r)
+}
+
+// Reader returns the scenario as the bytes of a pcapng file, made as they are read.
+func (s *Scenario) Reader() (io.Reader, error) {
+	packets, err := s.Packets()
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{packets: packets}
+	r.w, err = pcap.NewWriter(&r.out, pcap.Section{Application: "weir"}, pcap.Interface{
+		Link: uint16(decode.LinkEthernet), SnapLen: uint32(s.SnapLen), Name: "blast",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// reader is a pcapng file that does not exist as a whole.
+type reader struct {
+	packets *Packets
+	w       *pcap.Writer
+	out     bytes.Buffer // written and not yet read
+	packet  pcap.Packet
+	err     error // io.EOF when the last packet is in out
+}
+
+// chunk is how many bytes reader makes at once, or a few more.
+const chunk = 64 << 10
+
+func (r *reader) Read(b []byte) (int, error) {
+	if r.out.Len() == 0 && r.err == nil && len(b) > 0 {
+		r.fill()
+	}
+	if r.out.Len() == 0 && r.err != nil {
+		return 0, r.err
+	}
+	return r.out.Read(b)
+}
+
+func (r *reader) fill() {
+	r.out.Reset()
+	for r.out.Len() < chunk {
+		if !r.packets.Next(&r.packet) {
+			r.err = io.EOF
+			break
+		}
+		if err := r.w.Write(0, &r.packet, ""); err != nil {
+			r.err = err
+			return
+		}
+	}
+	if err := r.w.Flush(); err != nil {
+		r.err = err
+	}
+}
