@@ -1,12 +1,11 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -18,110 +17,25 @@ import (
 	"weir/decode"
 	"weir/decode/pcap"
 	"weir/ring/replay"
+	"weir/tools/blast"
 )
 
 // start is a whole second.
 const start = int64(1_700_000_000e9)
 
 // traffic is a capture in the making.
-type traffic struct {
-	r       *rand.Rand
-	packets []pcap.Packet
+func traffic(seed uint64, flows ...blast.Flow) *blast.Scenario {
+	return &blast.Scenario{Start: time.Unix(0, start), Seed: seed, SnapLen: 96, Flows: flows}
 }
 
-// flow describes regular packets from many sources to one host.
-type flow struct {
-	from, to time.Duration // after start
-	pps      float64
-	dst      string
-	src      string // empty: random
-	proto    uint8
-	sport    uint16 // 0: random
-	flags    uint8
-	size     int // of the IP packet
+// flow is a regular stream to one host.
+func flow(vector, dst string, pps int, from, to time.Duration) blast.Flow {
+	return blast.Flow{Vector: vector, Dst: blast.Host(dst), PPS: pps, From: from, To: to}
 }
 
-func (t *traffic) add(f flow) {
-	step := time.Duration(float64(time.Second) / f.pps)
-	dst := netip.MustParseAddr(f.dst)
-	for at := f.from; at < f.to; at += step {
-		src := randomSource(t.r, dst)
-		if f.src != "" {
-			src = netip.MustParseAddr(f.src)
-		}
-		sport := f.sport
-		if sport == 0 {
-			sport = uint16(1024 + t.r.IntN(60000))
-		}
-		data := frame(src, dst, f.proto, sport, uint16(t.r.IntN(65536)), f.flags, max(f.size, 60))
-		t.packets = append(t.packets, pcap.Packet{
-			Time: start + int64(at), Link: 1, Wire: uint32(len(data)), Data: data,
-		})
-	}
-}
-
-func randomSource(r *rand.Rand, dst netip.Addr) netip.Addr {
-	if dst.Is4() {
-		return netip.AddrFrom4([4]byte{byte(11 + r.IntN(100)), byte(r.Uint32()), byte(r.Uint32()),
-			byte(r.Uint32())})
-	}
-	b := [16]byte{0x2a, 0x00}
-	binary.BigEndian.PutUint64(b[8:], r.Uint64())
-	return netip.AddrFrom16(b)
-}
-
-// frame builds an Ethernet frame with an IP packet of size bytes.
-func frame(src, dst netip.Addr, proto uint8, sport, dport uint16, flags uint8, size int) []byte {
-	b := make([]byte, 14+size)
-	at := 34
-	if dst.Is4() {
-		binary.BigEndian.PutUint16(b[12:], 0x0800)
-		b[14], b[22], b[23] = 0x45, 60, proto
-		binary.BigEndian.PutUint16(b[16:], uint16(size))
-		copy(b[26:], src.AsSlice())
-		copy(b[30:], dst.AsSlice())
-	} else {
-		binary.BigEndian.PutUint16(b[12:], 0x86dd)
-		b[14], b[20], b[21] = 0x60, proto, 60
-		binary.BigEndian.PutUint16(b[18:], uint16(size-40))
-		copy(b[22:], src.AsSlice())
-		copy(b[38:], dst.AsSlice())
-		at = 54
-	}
-	binary.BigEndian.PutUint16(b[at:], sport)
-	binary.BigEndian.PutUint16(b[at+2:], dport)
-	switch proto {
-	case 6:
-		b[at+12], b[at+13] = 5<<4, flags
-	case 17:
-		binary.BigEndian.PutUint16(b[at+4:], uint16(len(b)-at))
-	}
-	return b
-}
-
-func (t *traffic) source(tb testing.TB) *replay.Source {
-	tb.Helper()
-	slices.SortStableFunc(t.packets, func(a, b pcap.Packet) int { return int(a.Time - b.Time) })
-	var file bytes.Buffer
-	w, err := pcap.NewWriter(&file, pcap.Section{}, pcap.Interface{Link: 1})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for i := range t.packets {
-		if err := w.Write(0, &t.packets[i], ""); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		tb.Fatal(err)
-	}
-	r, err := pcap.NewReader("test.pcapng", &file)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := replay.New([]*pcap.Reader{r}, replay.Options{})
-	tb.Cleanup(func() { s.Close() })
-	return s
+var kinds = [...]string{
+	ban.Started: "started", ban.Announced: "announced",
+	ban.Withdrawn: "withdrawn", ban.Ended: "ended",
 }
 
 // log keeps events as text.
@@ -130,10 +44,12 @@ type log struct {
 	started  []ban.Incident
 	times    []int64
 	evidence []*capture.Snapshot
+	tables   uint64 // bytes at the end
+	heap     uint64
 }
 
 func (l *log) Event(e *ban.Event, proof *capture.Evidence) {
-	l.lines = append(l.lines, fmt.Sprintf("%v %.3f %s %s", e.Kind, float64(e.Time-start)/1e9,
+	l.lines = append(l.lines, fmt.Sprintf("%s %.3f %s %s", kinds[e.Kind], float64(e.Time-start)/1e9,
 		e.Incident.Target, e.Incident.Trigger.Name()))
 	if e.Kind == ban.Started {
 		l.started = append(l.started, *e.Incident)
@@ -160,40 +76,47 @@ func testConfig(t detect.Thresholds) Config {
 	}
 }
 
-func run(tb testing.TB, c Config, t *traffic) (*log, *Replay) {
+func run(tb testing.TB, c Config, s *blast.Scenario) (*log, *Replay) {
 	tb.Helper()
+	capture, err := s.Capture("test")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	source := replay.New([]*pcap.Reader{capture}, replay.Options{})
+	defer source.Close()
 	l := &log{}
-	r, err := NewReplay(c, t.source(tb), l)
+	r, err := NewReplay(c, source, l)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if err := r.Run(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
+	l.tables = r.memory.Bytes()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	l.heap = m.HeapAlloc
 	if err := r.Close(); err != nil {
 		tb.Fatal(err)
 	}
 	return l, r
 }
 
-func newTraffic(seed uint64) *traffic { return &traffic{r: rand.New(rand.NewPCG(seed, 1))} }
-
 // TestVerdictDelay floods a host at 50 random phases to the second.
 func TestVerdictDelay(t *testing.T) {
-	f := func(dst string, factor float64, most, median time.Duration) {
+	f := func(dst string, factor int, most, median time.Duration) {
 		t.Helper()
 		const pps = 2000
 		var delays []time.Duration
 		phases := rand.New(rand.NewPCG(9, 9))
 		for i := range 50 {
-			tr := newTraffic(uint64(i))
 			phase := time.Second + time.Duration(phases.Int64N(int64(time.Second)))
-			tr.add(flow{to: 4 * time.Second, pps: 500, dst: "10.0.7.7", proto: 17})
-			tr.add(flow{from: phase, to: phase + 2500*time.Millisecond, pps: pps * factor, dst: dst,
-				proto: 17})
+			tr := traffic(uint64(i),
+				flow("udp_flood", "10.0.7.7", 500, 0, 4*time.Second),
+				flow("udp_flood", dst, pps*factor, phase, phase+2500*time.Millisecond))
 			l, _ := run(t, testConfig(limit(rate.PPS, pps)), tr)
 			if len(l.started) != 1 {
-				t.Fatalf("%s ×%v at %v: %d attacks: %v", dst, factor, phase, len(l.started),
+				t.Fatalf("%s ×%d at %v: %d attacks: %v", dst, factor, phase, len(l.started),
 					l.lines)
 			}
 			in := l.started[0]
@@ -204,17 +127,17 @@ func TestVerdictDelay(t *testing.T) {
 			reported := time.Duration(in.Detected - in.Begin)
 			if off := delays[i] - reported; off < -20*time.Millisecond ||
 				off > 120*time.Millisecond {
-				t.Errorf("%s ×%v at %v: delay %v reported as %v", dst, factor, phase, delays[i],
+				t.Errorf("%s ×%d at %v: delay %v reported as %v", dst, factor, phase, delays[i],
 					reported)
 			}
 			if proof := l.evidence[0]; proof.Before == 0 {
-				t.Errorf("%s ×%v at %v: no packet from before the verdict", dst, factor, phase)
+				t.Errorf("%s ×%d at %v: no packet from before the verdict", dst, factor, phase)
 			}
 		}
 		slices.Sort(delays)
-		t.Logf("%s ×%v: delay median %v, max %v", dst, factor, delays[25], delays[49])
+		t.Logf("%s ×%d: delay median %v, max %v", dst, factor, delays[25], delays[49])
 		if delays[49] > most || delays[25] > median {
-			t.Errorf("%s ×%v: delay median %v, max %v; want at most %v and %v",
+			t.Errorf("%s ×%d: delay median %v, max %v; want at most %v and %v",
 				dst, factor, delays[25], delays[49], median, most)
 		}
 	}
@@ -225,19 +148,69 @@ func TestVerdictDelay(t *testing.T) {
 }
 
 func TestLifeOfAnIncident(t *testing.T) {
-	tr := newTraffic(1)
-	tr.add(flow{to: 20 * time.Second, pps: 100, dst: "10.0.7.7", proto: 17})
-	tr.add(flow{from: 2 * time.Second, to: 6 * time.Second, pps: 3000, dst: "10.0.3.4", proto: 6,
-		flags: 2})
+	tr := traffic(1,
+		flow("udp_flood", "10.0.7.7", 100, 0, 20*time.Second),
+		flow("syn_flood", "10.0.3.4", 3000, 2*time.Second, 6*time.Second))
 	l, r := run(t, testConfig(limit(rate.SYNPPS, 1000)), tr)
-	for _, line := range l.lines {
-		t.Log(line)
+	want := []string{
+		"started 2.350 10.0.3.4/32 incoming_syn_pps",
+		"announced 2.350 10.0.3.4/32 incoming_syn_pps",
+		"withdrawn 9.000 10.0.3.4/32 incoming_syn_pps", // quiet since 6, its time over at 7.35
+		"ended 9.000 10.0.3.4/32 incoming_syn_pps",
 	}
-	if len(l.lines) != 4 {
-		t.Fatalf("events: %v", l.lines)
+	if !slices.Equal(l.lines, want) {
+		t.Errorf("events %q, want %q", l.lines, want)
 	}
 	p := &r.Pipeline
-	if p.Received != uint64(len(tr.packets)) || p.Processed != p.Received {
-		t.Errorf("received %d, processed %d of %d", p.Received, p.Processed, len(tr.packets))
+	if n := uint64(tr.Count()); p.Received != n || p.Processed != n {
+		t.Errorf("received %d, processed %d of %d", p.Received, p.Processed, n)
+	}
+	if in := l.started[0]; len(in.Vectors) == 0 || in.Vectors[0].Name != "syn_flood" {
+		t.Errorf("vectors %+v", in.Vectors)
+	}
+}
+
+// TestSpray sends a minute of packets to random hosts of a /8 and an IPv6 /48 that do not fit the
+// tables: memory stays what was planned, and the hosts that are flooded among them are found.
+func TestSpray(t *testing.T) {
+	length := 60 * time.Second
+	if testing.Short() {
+		length = 15 * time.Second
+	}
+	c := testConfig(limit(rate.PPS, 2000))
+	c.Policy.Networks = []netip.Prefix{blast.Home4(), blast.Home6()}
+	c.Policy.Groups[0].Thresholds[rate.Incoming].Value[rate.FPS] = 1500
+	c.Policy.Groups[0].Thresholds[rate.Incoming].Set[rate.FPS] = true
+	c.Memory = 256 << 20
+	everyone := func(prefix netip.Prefix) blast.Flow {
+		return blast.Flow{Vector: "udp_flood", Dst: blast.Hosts{Prefix: prefix}, PPS: 25_000, To: length}
+	}
+	flood := length - 4*time.Second
+	l, r := run(t, c, traffic(3, everyone(blast.Home4()), everyone(blast.Home6()),
+		flow("udp_flood", "10.77.1.2", 6000, flood, length),
+		flow("syn_flood", "2001:db8:10:5::77", 6000, flood, length)))
+	var targets []string
+	for i, in := range l.started {
+		targets = append(targets, in.Target.Addr().String())
+		if delay := time.Duration(l.times[i]-start) - flood; delay > time.Second {
+			t.Errorf("%v was found after %v", in.Target, delay)
+		}
+	}
+	slices.Sort(targets)
+	if want := []string{"10.77.1.2", "2001:db8:10:5::77"}; !slices.Equal(targets, want) {
+		t.Errorf("found %v, want %v", targets, want)
+	}
+	p := &r.Pipeline
+	if p.Unplaced < p.Received*9/10 || p.Received != p.Processed {
+		t.Errorf("received %d, processed %d, in aggregates %d", p.Received, p.Processed, p.Unplaced)
+	}
+	if planned := r.Layout().Memory(); planned > c.Memory || l.tables != planned {
+		t.Errorf("planned %d bytes, took %d, budget %d", planned, l.tables, c.Memory)
+	}
+	if l.heap > l.tables { // under the race detector the tables are in the heap
+		l.heap -= l.tables
+	}
+	if most := uint64(128 << 20); l.heap > most {
+		t.Errorf("the heap holds %d bytes beside the tables, want at most %d", l.heap, most)
 	}
 }

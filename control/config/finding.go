@@ -143,8 +143,11 @@ func (r *report) sorted() Findings {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 	// A line that is scanned twice, to recover from an error before it, reports twice.
-	fs := slices.CompactFunc(r.findings, func(a, b Finding) bool {
-		return a.Line == b.Line && a.Col == b.Col && a.Path == b.Path && a.Message == b.Message
+	seen := map[Finding]bool{}
+	fs := slices.DeleteFunc(r.findings, func(f Finding) bool {
+		again := seen[f]
+		seen[f] = true
+		return again
 	})
 	if r.hidden > 0 {
 		last := fs[len(fs)-1]

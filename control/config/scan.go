@@ -107,7 +107,7 @@ type lineScanner struct {
 	src    []rune
 	line   int
 	pos    int
-	count  int  // tokens found on this line
+	count  int // tokens found on this line
 	last   token
 	inFlow bool // the line begins inside a flow collection
 	indent int  // of the line, or of its last key

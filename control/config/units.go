@@ -51,16 +51,8 @@ func withSuffix(n uint64, units []suffix) string {
 	return shortest
 }
 
-// ParseRate returns the rate that text means: a number that is not negative, with k, M or G for
+// parseRate returns the rate that text means: a number that is not negative, with k, M or G for
 // thousands, millions or billions, e.g. "20k" or "1.5M".
-func ParseRate(text string) (Rate, error) {
-	n, p := parseRate(text)
-	if p != nil {
-		return 0, p
-	}
-	return n, nil
-}
-
 func parseRate(text string) (Rate, *problem) {
 	n, p := number(text, rateSuffixes())
 	if p == nil && n <= maxRate {

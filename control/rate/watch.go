@@ -1,8 +1,6 @@
 package rate
 
-import (
-	"weir/counters"
-)
+import "weir/counters"
 
 // Windows are the lengths of the windows, beside the last second, that a watched host has rates
 // for, nanoseconds.
@@ -144,7 +142,7 @@ func (h *Host) Flip(g *counters.Merger, from, to int64) {
 // Tick ends a second: the newest second of every host is what it counted since the last tick.
 // Hosts that have not been warm for a while are forgotten.
 func (w *Watch) Tick() {
-	kept := w.order[:0]
+	watched, kept := len(w.order), w.order[:0]
 	for _, i := range w.order {
 		h := &w.hosts[i]
 		h.ticks++
@@ -155,10 +153,21 @@ func (w *Watch) Tick() {
 			kept = append(kept, i)
 			continue
 		}
-		delete(w.index, watchKey{h.Key, h.Outgoing})
 		w.free = append(w.free, i)
 	}
-	w.order = kept
+	if w.order = kept; len(kept) < watched {
+		w.reindex()
+	}
+}
+
+// reindex makes the index anew. Deleting hosts one by one would not do: under a steady change of
+// keys a map grows in the end, though it never holds more than it was made for.
+func (w *Watch) reindex() {
+	clear(w.index)
+	for _, i := range w.order {
+		h := &w.hosts[i]
+		w.index[watchKey{h.Key, h.Outgoing}] = i
+	}
 }
 
 // LastSecond returns the host's rates over the second before now, the end of its newest span.
