@@ -37,14 +37,15 @@ const calmEntries = 250_000
 // Input is one source of frames: a queue, or a set of captures.
 type Input struct {
 	Source   ring.Source
-	Sampling uint32 // N of 1:N; 0 is 1
+	View     string         // inputs of one name add up; those of others see the same traffic
+	Sampling uint32         // N of 1:N; 0 is 1
+	Sides    fastpath.Sides // directions that the source mirrors
 }
 
 // Config is what an Engine is made of.
 type Config struct {
 	Policy  detect.Policy
 	Ban     ban.Config
-	View    string // name of the inputs' view, shown in triggers
 	Decoder *decode.Decoder
 	Inputs  []Input
 	Memory  uint64 // bytes that tables may take
@@ -62,38 +63,26 @@ type Events interface {
 	Event(e *ban.Event, evidence *capture.Evidence)
 }
 
-// worker is a fastpath.Worker and its two tables.
-type worker struct {
-	*fastpath.Worker
-	tables [2]*counters.Table
-	epoch  *fastpath.Epoch // the one in force
-}
-
 // Engine detects attacks in what its inputs receive.
 type Engine struct {
 	Pipeline rate.Pipeline // totals since the start
 	Attacks  uint64        // incidents opened
+	Late     uint64        // times that a worker had not moved when a flip was collected
 
-	config  Config
-	memory  counters.Memory
-	layout  *counters.Layout
-	policy  *fastpath.Policy
-	workers []*worker
-	merger  *counters.Merger
-	watch   *rate.Watch
-	book    *ban.Book
-	store   *capture.Store
-	events  Events
-	budget  *capture.Budget
-	proofs  map[netip.Addr]*capture.Evidence // of open incidents
+	config Config
+	memory counters.Memory
+	views  []*view
+	book   *ban.Book
+	store  *capture.Store
+	events Events
+	budget *capture.Budget
+	proofs map[netip.Addr]*capture.Evidence // of open incidents
 
-	seq       uint64
 	tickStart int64
 	lastFlip  int64
 	due       int64 // when a watched host is expected over a limit; 0 is never
 	hinted    bool
 	heard     uint64  // Pipeline.Received at the last tick
-	merged    int     // entries of the last tick
 	quiet     [2]loud // below: no host needs a closer look
 	scratch   scratch // reused from call to call
 }
@@ -107,18 +96,13 @@ type scratch struct {
 	packets []detect.Packet
 }
 
-// PlanMemory returns the layout that NewEngine would use, without making it.
-func PlanMemory(c *Config) (*counters.Layout, error) {
-	return counters.NewLayout(c.Policy.Networks, max(1, len(c.Inputs)), c.Memory)
-}
-
 // NewEngine makes tables and workers for c. Close gives their memory back.
 func NewEngine(c Config, events Events) (*Engine, error) {
 	if c.Evidence == (capture.Limits{}) {
 		c.Evidence = capture.DefaultLimits()
 	}
 	e := &Engine{
-		config: c, events: events, watch: rate.NewWatch(watchSize), book: ban.NewBook(c.Ban),
+		config: c, events: events, book: ban.NewBook(c.Ban),
 		store:  capture.NewStore(cmp.Or(c.Samples, capture.DefaultSamples)),
 		budget: capture.NewBudget(evidenceBudget), proofs: map[netip.Addr]*capture.Evidence{},
 		tickStart: c.Start, lastFlip: c.Start,
@@ -135,37 +119,17 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 }
 
 func (e *Engine) build() error {
-	var err error
-	if e.layout, err = PlanMemory(&e.config); err != nil {
+	layouts, err := PlanMemory(&e.config)
+	if err != nil {
 		return err
 	}
-	groups := fastGroups(&e.config.Policy)
-	if e.policy, err = fastpath.NewPolicy(e.layout, groups, e.config.Decoder); err != nil {
-		return err
-	}
-	if e.merger, err = counters.NewMerger(&e.memory, e.layout); err != nil {
-		return err
-	}
-	e.merger.Reset(e.config.Start)
-	e.seq = 1
-	for i, in := range e.config.Inputs {
-		w := &worker{}
-		for g := range w.tables {
-			if w.tables[g], err = counters.NewTable(&e.memory, e.layout); err != nil {
-				return fmt.Errorf("worker %d: %w", i, err)
-			}
-		}
-		dir, err := counters.NewDirectory(&e.memory, e.layout, e.config.Seed+uint64(i))
+	names, inputs := e.config.views()
+	for i, name := range names {
+		v, err := e.newView(name, layouts[i], inputs[name])
 		if err != nil {
-			return fmt.Errorf("worker %d: %w", i, err)
+			return fmt.Errorf("view %s: %w", name, err)
 		}
-		w.tables[0].Start, w.tables[0].Epoch = e.config.Start, e.seq
-		w.epoch = &fastpath.Epoch{Seq: e.seq, Policy: e.policy, Table: w.tables[0]}
-		w.Worker = fastpath.NewWorker(fastpath.Config{
-			Number: i, Source: in.Source, Sampling: in.Sampling, Directory: dir,
-			Seed: e.config.Seed + uint64(i)<<32, First: *w.epoch,
-		})
-		e.workers = append(e.workers, w)
+		e.views = append(e.views, v)
 	}
 	return nil
 }
@@ -173,84 +137,65 @@ func (e *Engine) build() error {
 // Close frees the tables. No worker may run any more.
 func (e *Engine) Close() error { return e.memory.Close() }
 
-// Layout returns the plan of the tables.
-func (e *Engine) Layout() *counters.Layout { return e.layout }
-
-// Incidents calls f with every open incident.
-func (e *Engine) Incidents(f func(*ban.Incident)) { e.book.Each(f) }
+// Memory returns the bytes that all tables take.
+func (e *Engine) Memory() uint64 { return e.memory.Bytes() }
 
 // at does what is to be done at now, a point of the Grid: a tick each second, and between ticks
-// an early flip when some host is about to cross a limit. flip moves every worker to a new epoch
-// and returns when all have acknowledged.
-func (e *Engine) at(now int64, flip func(now int64)) {
+// an early flip when some host is about to cross a limit. flip waits until the workers, which
+// have been asked to, have moved to their new epochs; who has not then is late.
+func (e *Engine) at(now int64, flip func()) {
 	e.drain()
 	switch {
 	case now-e.tickStart >= rate.Second:
-		flip(now)
+		e.flip(now, flip)
 		e.tick(now)
 	case now-e.lastFlip < earlyGap:
 	case e.hinted || e.due != 0 && now >= e.due:
-		flip(now)
+		e.flip(now, flip)
 		e.early(now)
 	}
 }
 
-// publish begins a new epoch: every worker is asked to move to its other table.
-func (e *Engine) publish() {
-	e.seq++
-	for _, w := range e.workers {
-		w.epoch = &fastpath.Epoch{Seq: e.seq, Policy: e.policy, Table: w.tables[(e.seq-1)&1]}
-		w.Publish(w.epoch)
+// flip moves all workers to new epochs and collects what they counted up to now.
+func (e *Engine) flip(now int64, wait func()) {
+	for _, v := range e.views {
+		for _, w := range v.workers {
+			w.publish()
+		}
 	}
+	wait()
+	for _, v := range e.views {
+		e.Late += uint64(v.collect(&e.Pipeline, e.lastFlip, now))
+	}
+	e.lastFlip, e.hinted, e.due = now, false, 0
 }
 
 // drain empties the workers' queues of samples and hints.
 func (e *Engine) drain() {
-	for _, w := range e.workers {
-		for s := w.Samples.Front(); s != nil; s = w.Samples.Front() {
-			e.store.Add(s)
-			e.prove(s)
-			w.Samples.Advance()
-		}
-		for h := w.Hints.Front(); h != nil; h = w.Hints.Front() {
-			e.hear(h)
-			w.Hints.Advance()
+	for _, v := range e.views {
+		for _, w := range v.workers {
+			for s := w.Samples.Front(); s != nil; s = w.Samples.Front() {
+				e.store.Add(s)
+				e.prove(s)
+				w.Samples.Advance()
+			}
+			for h := w.Hints.Front(); h != nil; h = w.Hints.Front() {
+				e.hear(v, h)
+				w.Hints.Advance()
+			}
 		}
 	}
 }
 
 // hear takes one hint: the host is watched from now on, and looked at early unless it is known:
 // under attack already, or as warm in the second before.
-func (e *Engine) hear(h *ring.Hint) {
+func (e *Engine) hear(v *view, h *ring.Hint) {
 	key := counters.Key{Hi: h.Hi, Lo: h.Lo}
-	group, ok := e.policy.Group(h.Hi, h.Lo)
+	group, ok := v.policy.Group(h.Hi, h.Lo)
 	if !ok || e.book.Has(key.Addr()) {
 		return
 	}
-	host := e.watch.Add(e.layout, key, h.Outgoing, group)
+	host := v.watch.Add(v.layout, key, h.Outgoing, group)
 	known := host != nil && host.Steady()
-	e.hinted = e.hinted || h.Over || !known && e.merged < calmEntries
-}
-
-// collect merges the tables that the workers have left at now.
-func (e *Engine) collect(now int64) {
-	for _, w := range e.workers {
-		t := w.tables[e.seq&1] // the one before that of e.seq
-		e.Pipeline.Add(&t.Stats)
-		e.merger.Add(t, e.scale(w, t))
-	}
-	e.Pipeline.Unmerged += e.merger.Overflow
-	e.merger.Overflow = 0
-	e.watch.Flip(e.merger, e.lastFlip, now)
-	e.lastFlip, e.hinted, e.due = now, false, 0
-}
-
-// scale returns what one count of t stands for: packets that sampling left out before us, and
-// frames that the worker shed.
-func (e *Engine) scale(w *worker, t *counters.Table) float64 {
-	f := float64(max(1, e.config.Inputs[w.Number()].Sampling))
-	if s := &t.Stats; s.Shed > 0 && s.Received > s.Shed {
-		f *= float64(s.Received) / float64(s.Received-s.Shed)
-	}
-	return f
+	e.hinted = e.hinted || h.Over || !known && v.merged < calmEntries
 }

@@ -17,24 +17,27 @@ import (
 type Replay struct {
 	*Engine
 	source *replay.Source
+	view   *view
+	worker *worker
 	now    int64
 	// Pace is called with every point in time that is reached, when set; `--speed 1x` waits in it.
 	Pace func(now int64)
 }
 
-// NewReplay returns a Replay of source; c.Inputs, c.Start and c.View are its own.
+// NewReplay returns a Replay of source; c.Inputs and c.Start are its own.
 func NewReplay(c Config, source *replay.Source, events Events) (*Replay, error) {
 	first, ok := source.NextTime()
 	if !ok {
 		first = 0
 	}
 	c.Start = first - first%rate.Second
-	c.Inputs = []Input{{Source: source, Sampling: source.Sampling()}}
+	c.Inputs = []Input{{Source: source, View: "mirror", Sampling: source.Sampling()}}
 	e, err := NewEngine(c, events)
 	if err != nil {
 		return nil, err
 	}
-	return &Replay{Engine: e, source: source, now: c.Start}, nil
+	v := e.views[0]
+	return &Replay{Engine: e, source: source, view: v, worker: v.workers[0], now: c.Start}, nil
 }
 
 // Run plays the captures to their end, and the clock to the end of the last second. An error is
@@ -54,7 +57,7 @@ func (r *Replay) Run(ctx context.Context) error {
 		if r.Pace != nil {
 			r.Pace(edge)
 		}
-		r.at(edge, r.flip)
+		r.at(edge, r.step)
 		if err != nil && edge == r.tickStart { // the last second was judged
 			return nil
 		}
@@ -64,11 +67,11 @@ func (r *Replay) Run(ctx context.Context) error {
 // until delivers every frame before edge.
 func (r *Replay) until(edge int64) error {
 	for {
-		n, err := r.workers[0].Step()
+		n, err := r.worker.Step()
 		if err != nil || n == 0 {
 			return err
 		}
-		if r.workers[0].Samples.Len() > sampleBatch {
+		if r.worker.Samples.Len() > sampleBatch {
 			r.drain()
 		}
 	}
@@ -96,7 +99,7 @@ func (r *Replay) next() int64 {
 
 // idle reports whether the second before held nothing and nothing is open.
 func (r *Replay) idle() bool {
-	return r.now == r.tickStart && r.merged == 0 && r.watch.Len() == 0 && !r.book.Busy()
+	return r.now == r.tickStart && r.view.merged == 0 && r.view.watch.Len() == 0 && !r.book.Busy()
 }
 
 // skip moves an idle engine's clock to a later second.
@@ -106,16 +109,13 @@ func (r *Replay) skip(second int64) {
 		return // Run meets it again
 	}
 	r.now, r.tickStart, r.lastFlip = second, second, second
-	r.merger.Reset(second)
-	r.flip(second)
-	r.collect(second)
+	r.view.merger.Reset(second)
+	r.flip(second, r.step)
 }
 
-// flip moves the worker to its next table; without a clock of their own, both sides are here.
-func (r *Replay) flip(int64) {
-	r.publish()
-	w := r.workers[0]
-	if _, err := w.Step(); w.Acked() != r.seq {
+// step lets the worker take its new epoch; without a clock of their own, both sides are here.
+func (r *Replay) step() {
+	if _, err := r.worker.Step(); r.worker.Acked() != r.worker.epoch.Seq {
 		panic(fmt.Sprintf("BUG: control.Replay: worker did not flip: %v", err))
 	}
 }

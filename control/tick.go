@@ -12,21 +12,22 @@ import (
 
 // early judges the watched hosts on the last second between two ticks.
 func (e *Engine) early(now int64) {
-	e.collect(now)
-	for i := range e.watch.Len() {
-		e.judgeWatched(e.watch.At(i), now)
+	for _, v := range e.views {
+		for i := range v.watch.Len() {
+			e.judgeWatched(v, v.watch.At(i), now)
+		}
 	}
 }
 
 // judgeWatched reports h if its last second is over a limit; else it notes when it may be.
-func (e *Engine) judgeWatched(h *rate.Host, now int64) {
+func (e *Engine) judgeWatched(v *view, h *rate.Host, now int64) {
 	if e.book.Has(h.Key.Addr()) {
 		return
 	}
 	d := direction(h.Outgoing)
 	r := h.LastSecond(now)
 	if t, over := e.config.Policy.Judge(h.Group, d, &r); over {
-		e.report(h.Key, &t, h.Over(t.Metric, t.Limit), now, r)
+		e.report(v, h.Key, &t, h.Over(t.Metric, t.Limit), now, r)
 		return
 	}
 	latest := h.Latest()
@@ -39,26 +40,30 @@ func (e *Engine) judgeWatched(h *rate.Host, now int64) {
 
 // tick judges every host on the second that ends now, and lets the book age.
 func (e *Engine) tick(now int64) {
-	e.collect(now)
 	window := now - e.tickStart
-	e.merger.Sort()
-	e.merged = e.merger.Len()
-	for i := range e.merged {
-		en := e.merger.Entry(i)
-		if q := &e.quiet[sideOf(en)]; e.aboveQuiet(en, q) {
-			e.judgeEntry(en, now, window)
+	for _, v := range e.views {
+		v.merger.Sort()
+		v.merged = v.merger.Len()
+		for i := range v.merged {
+			en := v.merger.Entry(i)
+			if v.above(en, &e.quiet[direction(en.Outgoing())]) {
+				e.judgeEntry(v, en, now, window)
+			}
 		}
 	}
 	e.followIncidents(now, window)
 	blind := e.Pipeline.Received == e.heard
 	e.heard = e.Pipeline.Received
 	e.emit(e.book.Tick(now, blind, e.scratch.events[:0]))
-	e.watch.Tick()
-	e.merger.Reset(now)
+	for _, v := range e.views {
+		v.watch.Tick()
+		v.merger.Reset(now)
+	}
 	e.tickStart = now
 }
 
-func (e *Engine) aboveQuiet(en *counters.Entry, q *loud) bool {
+// above reports whether en may be near a limit.
+func (v *view) above(en *counters.Entry, q *loud) bool {
 	if en.Aggregate() {
 		return false
 	}
@@ -69,84 +74,81 @@ func (e *Engine) aboveQuiet(en *counters.Entry, q *loud) bool {
 	if packets <= q.flows { // every flow has a packet
 		return false
 	}
-	flows, _ := e.merger.Flows(en)
+	flows, _ := v.merger.Flows(en)
 	return flows > q.flows
 }
 
 // judgeEntry looks closely at one host's second.
-func (e *Engine) judgeEntry(en *counters.Entry, now, window int64) {
-	group, ok := e.policy.Group(en.Key.Hi, en.Key.Lo)
+func (e *Engine) judgeEntry(v *view, en *counters.Entry, now, window int64) {
+	group, ok := v.policy.Group(en.Key.Hi, en.Key.Lo)
 	if !ok {
 		return
 	}
 	d := direction(en.Outgoing())
-	r := rate.OfEntry(e.merger, en, window)
+	r := rate.OfEntry(v.merger, en, window)
 	if !e.config.Policy.Warm(group, d, &r) {
 		return
 	}
-	known := e.watch.Get(en.Key, en.Outgoing()) != nil
-	h := e.watch.Add(e.layout, en.Key, en.Outgoing(), group)
+	known := v.watch.Get(en.Key, en.Outgoing()) != nil
+	h := v.watch.Add(v.layout, en.Key, en.Outgoing(), group)
 	if h != nil && !known {
-		h.Flip(e.merger, e.tickStart, now)
+		h.Flip(v.merger, e.tickStart, now)
 	}
 	t, over := e.config.Policy.Judge(group, d, &r)
 	switch {
 	case over && h != nil:
-		e.report(en.Key, &t, h.Over(t.Metric, t.Limit), now, r)
+		e.report(v, en.Key, &t, h.Over(t.Metric, t.Limit), now, r)
 	case over:
-		e.report(en.Key, &t, e.merger.First(en), now, r)
+		e.report(v, en.Key, &t, v.merger.First(en), now, r)
 	case h != nil:
-		e.judgeWatched(h, now)
+		e.judgeWatched(v, h, now)
 	}
 }
 
-// followIncidents gives the book this second of every open incident.
+// followIncidents gives the book this second of every open incident: of each direction the view
+// that saw most.
 func (e *Engine) followIncidents(now, window int64) {
 	e.book.Each(func(in *ban.Incident) {
-		a := in.Target.Addr()
-		rates := e.bothRates(counters.KeyOf(a), window)
-		group, _ := e.policy.Group(keyHalves(a))
+		key := counters.KeyOf(in.Target.Addr())
+		var most [2]rate.Rates
 		over := false
-		for d := range rates {
-			if _, o := e.config.Policy.Judge(group, rate.Direction(d), &rates[d]); o {
-				over = true
+		for _, v := range e.views {
+			group, _ := v.policy.Group(key.Hi, key.Lo)
+			rates := v.rates(key, window)
+			for d := range rates {
+				_, o := e.config.Policy.Judge(group, rate.Direction(d), &rates[d])
+				over = over || o
+				if rates[d].Packets[rate.Total] > most[d].Packets[rate.Total] {
+					most[d] = rates[d]
+				}
 			}
 		}
-		e.book.Second(a, now, rates, over)
+		e.book.Second(in.Target.Addr(), now, most, over)
 	})
 }
 
-// bothRates returns a host's rates since the last tick in both directions.
-func (e *Engine) bothRates(key counters.Key, window int64) (r [2]rate.Rates) {
-	slot, direct, _ := e.layout.Slot(key.Addr())
-	for d := range r {
-		if en := e.merger.Find(key, slot, direct, d == int(rate.Outgoing)); en != nil {
-			r[d] = rate.OfEntry(e.merger, en, window)
-		}
-	}
-	return r
-}
-
 // report hands a host over a limit to the book, with what the evidence says of it.
-func (e *Engine) report(key counters.Key, t *detect.Trigger, begin, now int64, r rate.Rates) {
+func (e *Engine) report(
+	v *view, key counters.Key, t *detect.Trigger, begin, now int64, r rate.Rates,
+) {
 	a := key.Addr()
 	if !e.book.Has(a) {
 		e.drain() // the latest samples are evidence too
 	}
-	t.View = e.config.View
-	v := ban.Verdict{
+	t.View = v.name
+	verdict := ban.Verdict{
 		Target: a, Trigger: *t, Begin: begin, Now: now,
 		Allowed: e.config.Policy.Allowed(a),
-		Rates:   e.bothRates(key, now-e.tickStart),
+		Rates:   v.rates(key, now-e.tickStart),
 	}
-	v.Rates[t.Direction] = r
-	if h := e.watch.Get(key, t.Direction == rate.Outgoing); h != nil {
-		v.Averages = h.Averages()
+	verdict.Rates[t.Direction] = r
+	if h := v.watch.Get(key, t.Direction == rate.Outgoing); h != nil {
+		verdict.Averages = h.Averages()
 	}
 	if !e.book.Has(a) {
-		v.Vectors = e.classify(a, t.Direction, now, &r)
+		verdict.Vectors = e.classify(a, t.Direction, now, &r)
 	}
-	e.emit(e.book.Report(&v, e.scratch.events[:0]))
+	e.emit(e.book.Report(&verdict, e.scratch.events[:0]))
 }
 
 // evidenceBack is how long before the verdict packets count for the attack's family.
@@ -194,8 +196,6 @@ func direction(outgoing bool) rate.Direction {
 	}
 	return rate.Incoming
 }
-
-func sideOf(en *counters.Entry) rate.Direction { return direction(en.Outgoing()) }
 
 func keyHalves(a netip.Addr) (hi, lo uint64) {
 	k := counters.KeyOf(a)

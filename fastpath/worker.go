@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"weir/counters"
+	"weir/counters/prefix"
 	"weir/decode"
 	"weir/ring"
 )
@@ -27,11 +28,35 @@ const (
 // baselineGap is the mean number of frames between two baseline samples.
 const baselineGap = 1024
 
+// Sides are the directions that a source mirrors: packets count for no other side of their hosts.
+type Sides uint8
+
+// A tap that carries both directions is BothSides; one per direction of a link OnlyIncoming and
+// OnlyOutgoing.
+const (
+	BothSides Sides = iota
+	OnlyIncoming
+	OnlyOutgoing
+)
+
+// masks returns what the lookups of destination and source are masked with.
+func (s Sides) masks() (dst, src prefix.Value) {
+	dst, src = ^prefix.Value(0), ^prefix.Value(0)
+	switch s {
+	case OnlyIncoming:
+		src = 0
+	case OnlyOutgoing:
+		dst = 0
+	}
+	return dst, src
+}
+
 // Config is what a Worker is made of.
 type Config struct {
 	Number    int // shown in samples
 	Source    ring.Source
 	Sampling  uint32 // N of the source's 1:N; 0 is 1
+	Sides     Sides
 	Directory *counters.Directory
 	Seed      uint64 // of hashes and of random sampling
 	First     Epoch
@@ -49,6 +74,8 @@ type Worker struct {
 	source   ring.Source
 	number   uint16
 	sampling uint32
+	dstMask  prefix.Value
+	srcMask  prefix.Value
 	dir      *counters.Directory
 	seed     uint64
 	random   uint64
@@ -91,6 +118,7 @@ func NewWorker(c Config) *Worker {
 		epoch:    &first,
 		baseline: baselineGap,
 	}
+	w.dstMask, w.srcMask = c.Sides.masks()
 	for i := range w.records {
 		w.records[i].Packets, w.records[i].Sampling = 1, w.sampling
 	}
@@ -205,8 +233,8 @@ func (w *Worker) read(from, to int) {
 			stats.Damaged[status]++
 		}
 		processed++
-		dst := policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo)
-		src := policy.lookup.Lookup(r.Src.Hi, r.Src.Lo)
+		dst := policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo) & w.dstMask
+		src := policy.lookup.Lookup(r.Src.Hi, r.Src.Lo) & w.srcMask
 		if dst|src == 0 {
 			stats.Foreign++
 			continue

@@ -311,3 +311,22 @@ func TestNoAllocs(t *testing.T) {
 	}
 	f("bad frames", good[:10], good[:30], noise, append(good[:14:14], noise...))
 }
+
+func TestSides(t *testing.T) {
+	f := func(sides Sides, in, out bool) {
+		t.Helper()
+		r := newRig(t, Limits{}, "10.0.0.0/24")
+		r.dstMask, r.srcMask = sides.masks()
+		r.offer(t, udp("10.0.0.1", "10.0.0.2", 1, 2, 60))
+		r.flip(t)
+		if got := r.find("10.0.0.2", false) != nil; got != in {
+			t.Errorf("sides %d: incoming counted: %v", sides, got)
+		}
+		if got := r.find("10.0.0.1", true) != nil; got != out {
+			t.Errorf("sides %d: outgoing counted: %v", sides, got)
+		}
+	}
+	f(BothSides, true, true)
+	f(OnlyIncoming, true, false)
+	f(OnlyOutgoing, false, true)
+}
