@@ -184,7 +184,8 @@ func TestSpray(t *testing.T) {
 	c.Policy.Groups[0].Thresholds[rate.Incoming].Set[rate.FPS] = true
 	c.Memory = 256 << 20
 	everyone := func(prefix netip.Prefix) blast.Flow {
-		return blast.Flow{Vector: "udp_flood", Dst: blast.Hosts{Prefix: prefix}, PPS: 25_000, To: length}
+		return blast.Flow{Vector: "udp_flood", Dst: blast.Hosts{Prefix: prefix}, PPS: 25_000,
+			To: length}
 	}
 	flood := length - 4*time.Second
 	l, r := run(t, c, traffic(3, everyone(blast.Home4()), everyone(blast.Home6()),

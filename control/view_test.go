@@ -20,7 +20,9 @@ type twoWorkers struct {
 	now     int64
 }
 
-func newTwoWorkers(t *testing.T, views [2]string, pps, limitPPS int, length time.Duration) *twoWorkers {
+func newTwoWorkers(
+	t *testing.T, views [2]string, pps, limitPPS int, length time.Duration,
+) *twoWorkers {
 	t.Helper()
 	x := &twoWorkers{now: start}
 	c := testConfig(limit(rate.PPS, uint64(limitPPS)))
@@ -48,7 +50,9 @@ func newTwoWorkers(t *testing.T, views [2]string, pps, limitPPS int, length time
 }
 
 // run lets time pass on the grid; asleep reports which worker does nothing at a time.
-func (x *twoWorkers) run(t *testing.T, length time.Duration, asleep func(worker int, at time.Duration) bool) {
+func (x *twoWorkers) run(
+	t *testing.T, length time.Duration, asleep func(worker int, at time.Duration) bool,
+) {
 	t.Helper()
 	for end := x.now + int64(length); x.now < end; {
 		x.now += Grid

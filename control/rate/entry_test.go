@@ -128,3 +128,21 @@ func TestOfEntrySampled(t *testing.T) {
 		t.Errorf("one packet of a thousand gives %+v", r)
 	}
 }
+
+func TestAddPart(t *testing.T) {
+	f := func(packets, bytes uint64, part float64, wantPackets, wantBytes uint64) {
+		t.Helper()
+		c, o := counted(counters.ICMP, 10, 20), counted(counters.ICMP, packets, bytes)
+		c.addPart(&o, part)
+		if want := counted(counters.ICMP, 10+wantPackets, 20+wantBytes); c != want {
+			t.Errorf("%v of %d packets, %d bytes adds %d and %d, want %d and %d", part, packets,
+				bytes, c.Packets[counters.ICMP]-10, c.Bytes[counters.ICMP]-20, wantPackets,
+				wantBytes)
+		}
+	}
+	f(1000, 64000, 0.25, 250, 16000)
+	f(3, 5, 0.5, 2, 3) // to the nearest
+	f(1, 10, 0.25, 0, 3)
+	f(7, 7, 1, 7, 7)
+	f(7, 7, 0, 0, 0)
+}

@@ -61,6 +61,40 @@ func TestLastSecond(t *testing.T) {
 	f(10, 1)
 }
 
+// The most flips that a second can have, 50 ms apart with a tick in between, all find a place.
+func TestLastSecondOfManySpans(t *testing.T) {
+	l := newLab(t, 4, "10.0.0.0/24")
+	h := l.add(host, false)
+	for n := range int64(4) {
+		for now := l.tick + 30*ms; now < epoch+(n+1)*Second; now += 50 * ms {
+			l.stream(host, l.last, now, ms, counters.UDP)
+			l.flip(now)
+			if r := h.LastSecond(now); n > 0 && r.Packets[UDP] != 1000 {
+				t.Fatalf("after %d ms: %d pps, want 1000", (now-epoch)/ms, r.Packets[UDP])
+			}
+		}
+		l.stream(host, l.last, epoch+(n+1)*Second, ms, counters.UDP)
+		l.second(epoch + (n+1)*Second)
+	}
+}
+
+// The flows of a second are a lower bound when packets were left out, until the next second.
+func TestFlowsAtLeast(t *testing.T) {
+	l := newLab(t, 4, "10.0.0.0/24")
+	h := l.add(host, false)
+	l.packet(host, false, sample{at: epoch, bytes: 100})
+	l.merger.Add(l.table, 8)
+	l.watch.Flip(l.merger, l.last, epoch+100*ms)
+	if r := h.LastSecond(epoch + 100*ms); r.Packets[TCP] != 8 || r.Flows != 1 || !r.FlowsAtMin {
+		t.Errorf("one packet of eight gives %+v", r)
+	}
+	l.last = epoch + Second
+	l.endSecond()
+	if r := h.LastSecond(l.last); r.Packets[TCP] != 8 || r.Flows != 0 || r.FlowsAtMin {
+		t.Errorf("after the tick: %+v", r)
+	}
+}
+
 // A host that is watched for the first time at a flip has the tick so far in its first span, and
 // one that is watched at a tick the whole second.
 func TestFirstSpan(t *testing.T) {
@@ -304,8 +338,7 @@ func TestWatchListedHosts(t *testing.T) {
 	}
 }
 
-// TestWatchNoAllocs lets a full Watch follow a crowd that changes for minutes: not one allocation
-// in all of that time.
+// TestWatchNoAllocs lets a full Watch follow a crowd that changes all the time.
 func TestWatchNoAllocs(t *testing.T) {
 	const size = 4096
 	l := newLab(t, size, "10.0.0.0/16")
