@@ -161,19 +161,6 @@ func (t *Table) growBig(s *Slot, before uint32) {
 	s.state = s.state&^flagSmall | flagBig
 }
 
-// flowLine returns a word of the line that the flow with hash h will touch, for prefetching; nil
-// for an inline bitmap.
-func (t *Table) flowLine(s *Slot, h uint32) *uint64 {
-	pos := h & (bigBits - 1)
-	switch s.state & slabMask {
-	case flagSmall:
-		return &t.flows.small[(s.flow&slabRefMask)*smallWords+pos/perSmall/64]
-	case flagBig:
-		return &t.flows.big[(s.flow&slabRefMask)*bigWords+pos/64]
-	}
-	return nil
-}
-
 // reset empties the slabs that were handed out.
 func (f *flowSlabs) reset() {
 	clear(f.small[:f.usedSmall*smallWords])

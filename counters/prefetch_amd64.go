@@ -1,12 +1,15 @@
 package counters
 
-// prefetchSlots prefetches base[op.Slot] for every op. The assembly knows that an Op is 20 bytes
-// with Slot first, and a Slot 64; TestPrefetchLayout holds it to that.
+// prefetchSlots prefetches base[op.Slot] for every op.
+//
+// The assembly of this file knows Op (20 bytes; Slot first, Hash second) and Slot (64 bytes; flow
+// at 48, state at 60), the slab flags and sizes: TestPrefetchLayout holds it to them.
 //
 //go:noescape
 func prefetchSlots(base *Slot, ops []Op)
 
-// prefetchLines prefetches what each pointer points to.
+// prefetchFlows prefetches the word of small or big that the flow of every op falls into, for
+// slots that have a slab.
 //
 //go:noescape
-func prefetchLines(lines []*uint64)
+func prefetchFlows(base *Slot, ops []Op, small, big *uint64)

@@ -65,6 +65,11 @@ func TestPrefetchLayout(t *testing.T) {
 	if s := unsafe.Sizeof(Slot{}); s != 64 {
 		t.Errorf("a Slot has %d bytes; the assembly and the cache want 64", s)
 	}
+	if unsafe.Offsetof(Slot{}.flow) != 48 || unsafe.Offsetof(Slot{}.state) != 60 ||
+		unsafe.Offsetof(Op{}.Hash) != 4 || flagSmall != 8 || flagBig != 16 ||
+		slabRefMask != 0x3ffff || smallBits != 1024 || bigBits != 4096 {
+		t.Error("the assembly's offsets, flags or sizes are not those of Slot, Op and the slabs")
+	}
 	if s := unsafe.Sizeof(Op{}); s != 20 || unsafe.Offsetof(Op{}.Slot) != 0 {
 		t.Errorf("an Op has %d bytes with Slot at %d; the assembly wants 20 and 0", s,
 			unsafe.Offsetof(Op{}.Slot))

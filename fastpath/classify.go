@@ -42,8 +42,11 @@ func mark(r *decode.Record) (m uint8) {
 // multiplication of wyhash).
 func flowHash(r *decode.Record, seed uint64) uint32 {
 	ports := uint64(r.SrcPort)<<32 | uint64(r.DstPort)<<16 | uint64(r.Proto)
-	h1, l1 := bits.Mul64(r.Src.Lo^seed, r.Dst.Lo^0xe7037ed1a0b428db)
-	h2, l2 := bits.Mul64(h1^l1^ports, seed^r.Src.Hi^bits.RotateLeft64(r.Dst.Hi, 32))
-	h := h2 ^ l2
+	hi, lo := bits.Mul64(r.Src.Lo^seed, r.Dst.Lo^ports*0xe7037ed1a0b428db)
+	h := hi ^ lo
+	if r.Version == 6 {
+		hi, lo = bits.Mul64(r.Src.Hi^seed, r.Dst.Hi^h)
+		h = hi ^ lo
+	}
 	return uint32(h ^ h>>32)
 }

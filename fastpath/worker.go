@@ -230,8 +230,13 @@ func (w *Worker) read(from, to int) {
 			stats.Damaged[status]++
 		}
 		processed++
-		dst := policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo) & w.dstMask
-		src := policy.lookup.Lookup(r.Src.Hi, r.Src.Lo) & w.srcMask
+		var dst, src prefix.Value
+		if !policy.lookup.Foreign(r.Dst.Hi, r.Dst.Lo) {
+			dst = policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo) & w.dstMask
+		}
+		if !policy.lookup.Foreign(r.Src.Hi, r.Src.Lo) {
+			src = policy.lookup.Lookup(r.Src.Hi, r.Src.Lo) & w.srcMask
+		}
 		if dst|src == 0 {
 			stats.Foreign++
 			continue

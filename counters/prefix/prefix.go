@@ -14,10 +14,10 @@ type Value uint32
 // maxValue leaves the top bit of a cell to tell nodes from values.
 const maxValue = 1<<31 - 1
 
-// Table maps addresses to the value of their longest prefix. A lookup of a foreign IPv4 address
-// costs one bit of an 8 KiB bitmap; a home address one more load per 8 bits below the first 16.
+// Table maps addresses to the value of their longest prefix: one load for the first 16 bits, and
+// one more per 8 bits below that a prefix distinguishes.
 type Table struct {
-	home4 [1 << 16 / 64]uint64 // a bit per /16 that holds any prefix
+	home4 [1 << 16 / 64]uint64 // 8 KiB: a bit per /16 that holds any prefix
 	root4 []cell               // 65536, by the upper 16 bits of an IPv4 address
 	root6 []cell               // 65536, by the upper 16 bits of an IPv6 address
 	nodes []node
@@ -108,24 +108,27 @@ func (t *Table) descend(cells []cell, at int) []cell {
 	return t.nodes[cells[at]&^isNode][:]
 }
 
+// Foreign reports at the cost of one bit that the address with the big-endian halves hi and lo is
+// IPv4, v4-mapped, and that no prefix holds it. False says nothing: ask Lookup. It is inlined,
+// which spares most packets a call: their sources are not ours.
+func (t *Table) Foreign(hi, lo uint64) bool {
+	return hi|lo>>32^0xffff == 0 && t.home4[lo>>22&1023]>>(lo>>16&63)&1 == 0
+}
+
 // Lookup returns the value of the longest prefix that holds the address with the big-endian
 // halves hi and lo, IPv4 v4-mapped; 0 when none does.
 func (t *Table) Lookup(hi, lo uint64) Value {
-	if hi == 0 && lo>>32 == 0xffff {
-		top := uint16(lo >> 16)
-		if t.home4[top/64]>>(top%64)&1 == 0 {
-			return 0
-		}
-		c := t.root4[top]
-		if c&isNode == 0 {
-			return Value(c)
-		}
-		if c = t.nodes[c&^isNode][uint8(lo>>8)]; c&isNode == 0 {
-			return Value(c)
-		}
-		return Value(t.nodes[c&^isNode][uint8(lo)])
+	if hi|lo>>32^0xffff != 0 {
+		return t.lookup6(hi, lo)
 	}
-	return t.lookup6(hi, lo)
+	c := t.root4[uint16(lo>>16)]
+	if c&isNode == 0 {
+		return Value(c)
+	}
+	if c = t.nodes[c&^isNode][uint8(lo>>8)]; c&isNode == 0 {
+		return Value(c)
+	}
+	return Value(t.nodes[c&^isNode][uint8(lo)])
 }
 
 func (t *Table) lookup6(hi, lo uint64) Value {
