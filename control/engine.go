@@ -137,6 +137,15 @@ func (e *Engine) build() error {
 // Close frees the tables. No worker may run any more.
 func (e *Engine) Close() error { return e.memory.Close() }
 
+// Refused returns how many verdicts found the book of incidents full, how many incidents the
+// routes, and how many hosts near a limit were judged at ticks only.
+func (e *Engine) Refused() (incidents, routes, watched uint64) {
+	for _, v := range e.views {
+		watched += v.watch.Missed
+	}
+	return e.book.Refused, e.book.Unrouted, watched
+}
+
 // Memory returns the bytes that all tables take.
 func (e *Engine) Memory() uint64 { return e.memory.Bytes() }
 

@@ -89,9 +89,8 @@ func (e *Engine) judgeEntry(v *view, en *counters.Entry, now, window int64) {
 	if !e.config.Policy.Warm(group, d, &r) {
 		return
 	}
-	known := v.watch.Get(en.Key, en.Outgoing()) != nil
 	h := v.watch.Add(v.layout, en.Key, en.Outgoing(), group)
-	if h != nil && !known {
+	if h != nil && h.Fresh() {
 		h.Flip(v.merger, e.tickStart, now)
 	}
 	t, over := e.config.Policy.Judge(group, d, &r)

@@ -24,7 +24,11 @@ type Config struct {
 // Bounds of what an attacker can make the book hold.
 const (
 	MaxOpen   = 4096 // incidents at the same time
+	MaxRoutes = 4096 // mitigations at the same time; their leases outlast the incidents
 	MaxPoints = 600  // of an incident's timeline; older seconds are merged pairwise
+
+	allPoints = 1 << 16 // of all timelines together, as long as …
+	fewPoints = 60      // … each incident may have these
 )
 
 // EventKind says what happened to an incident.
@@ -39,7 +43,8 @@ const (
 )
 
 // Event is one change in the life of an incident. Incident is valid until the next call of a
-// method of Book; Action is set for Announced and Withdrawn.
+// method of Book; Action is set for Announced and Withdrawn. A Withdrawn may come after Ended, when
+// the lease outlasts the attack: its Incident has no timeline any more.
 type Event struct {
 	Kind     EventKind
 	Time     int64 // nanoseconds since 1970 UTC
@@ -64,9 +69,11 @@ type Verdict struct {
 //
 // Concurrency: the control loop's goroutine.
 type Book struct {
-	Refused uint64 // verdicts that found the book full
+	Refused  uint64 // verdicts that found the book full
+	Unrouted uint64 // incidents whose mitigation found it full
 
 	config Config
+	ticked int64 // the last Tick
 	open   map[netip.Addr]*incident
 	order  []netip.Addr // targets of open, in order of address
 	routes map[netip.Prefix]*route
@@ -76,14 +83,16 @@ type Book struct {
 type incident struct {
 	Incident
 	lastOver int64
-	stride   int // seconds per point of the timeline
-	pending  int // seconds merged into its last point
+	blind    int64 // nanoseconds since lastOver in which nothing could be seen
+	stride   int   // seconds per point of the timeline
+	pending  int   // seconds merged into its last point
 }
 
 // route is a mitigation in force, or in a dry run one that would be.
 type route struct {
 	Action
-	until    int64
+	until    int64     // not withdrawn before, unless the lease ends
+	lease    int64     // withdrawn then, whatever can be seen; renewed while a limit is exceeded
 	incident *incident // the latest that asked for it
 }
 
@@ -112,7 +121,7 @@ func (b *Book) Each(f func(*Incident)) {
 // target that has an incident keeps it. Events are appended to events.
 func (b *Book) Report(v *Verdict, events []Event) []Event {
 	if in := b.open[v.Target]; in != nil {
-		in.lastOver = v.Now
+		b.over(in, v.Now)
 		return events
 	}
 	if len(b.order) >= MaxOpen {
@@ -156,10 +165,14 @@ func (b *Book) id(v *Verdict) string {
 func (b *Book) announce(in *incident, now int64, events []Event) []Event {
 	until := now + int64(b.config.Time)
 	if r := b.routes[in.Target]; r != nil {
-		r.until, r.incident = until, in
+		r.until, r.lease, r.incident = until, until, in
 		return events
 	}
-	r := &route{until: until, incident: in, Action: Action{
+	if len(b.routes) >= MaxRoutes {
+		b.Unrouted++
+		return events
+	}
+	r := &route{until: until, lease: until, incident: in, Action: Action{
 		Time:        now,
 		Kind:        "blackhole",
 		Prefix:      in.Target,
@@ -179,9 +192,17 @@ func (b *Book) Second(target netip.Addr, now int64, rates [2]rate.Rates, over bo
 		return
 	}
 	in.note(rates)
-	in.point(now)
+	in.point(now, max(fewPoints, min(MaxPoints, allPoints/len(b.order))))
 	if over {
-		in.lastOver, in.End = now, now
+		b.over(in, now)
+	}
+}
+
+// over starts the quiet clock anew, and renews the lease.
+func (b *Book) over(in *incident, now int64) {
+	in.lastOver, in.blind = now, 0
+	if r := b.routes[in.Target]; r != nil {
+		r.lease = max(r.lease, now+int64(b.config.Time))
 	}
 }
 
@@ -195,8 +216,8 @@ func (in *incident) note(rates [2]rate.Rates) {
 }
 
 // point appends the latest rates to the timeline, which keeps the higher of two neighbouring
-// seconds when it is full.
-func (in *incident) point(now int64) {
+// points when it has most of them.
+func (in *incident) point(now int64, most int) {
 	p := Point{Time: now, Rates: in.Last}
 	if in.pending > 0 && in.pending < in.stride {
 		last := &in.Timeline[len(in.Timeline)-1]
@@ -204,11 +225,14 @@ func (in *incident) point(now int64) {
 		in.pending++
 		return
 	}
-	if len(in.Timeline) == MaxPoints {
-		for i := range MaxPoints / 2 {
+	if n := len(in.Timeline); n >= most {
+		for i := range n / 2 {
 			in.Timeline[i] = higher(in.Timeline[2*i], in.Timeline[2*i+1], in.Trigger.Direction)
 		}
-		in.Timeline = in.Timeline[:MaxPoints/2]
+		if n%2 == 1 {
+			in.Timeline[n/2] = in.Timeline[n-1]
+		}
+		in.Timeline = in.Timeline[:(n+1)/2]
 		in.stride *= 2
 	}
 	in.Timeline = append(in.Timeline, p)
@@ -223,25 +247,31 @@ func higher(a, b Point, d rate.Direction) Point {
 	return b
 }
 
-// Tick ends what is over at now. A blind second, without any input, ends nothing: no traffic
-// seen is not the end of an attack. An announcement's lease counts on.
+// Tick ends what is over at now. A blind second, without any input, is no calm: no traffic seen is
+// not the end of an attack. A lease still ends.
 func (b *Book) Tick(now int64, blind bool, events []Event) []Event {
-	if !blind {
-		events = b.release(now, events)
-		events = b.end(now, events)
+	since := b.ticked
+	b.ticked = now
+	for _, a := range b.order {
+		if in := b.open[a]; blind {
+			in.blind += now - max(since, in.lastOver) // the quiet clock stands still
+		}
+	}
+	events = b.release(now, blind, events)
+	if blind {
 		return events
 	}
-	for _, a := range b.order {
-		b.open[a].lastOver += rate.Second // the quiet clock stands still
-	}
-	return events
+	return b.end(now, events)
 }
 
-// release withdraws routes at the end of their time whose target is quiet, in order of address.
-func (b *Book) release(now int64, events []Event) []Event {
+// release withdraws routes, in order of address: at the end of their time when the target is
+// quiet, and at the end of their lease.
+func (b *Book) release(now int64, blind bool, events []Event) []Event {
 	var due []netip.Prefix
 	for p, r := range b.routes {
-		if now >= r.until && (b.open[p.Addr()] == nil || b.quiet(b.open[p.Addr()], now)) {
+		in := b.open[p.Addr()]
+		over := in == nil || !blind && b.quiet(in, now)
+		if now >= r.lease || now >= r.until && over {
 			due = append(due, p)
 		}
 	}
@@ -251,6 +281,9 @@ func (b *Book) release(now int64, events []Event) []Event {
 		delete(b.routes, p)
 		a := r.Action
 		a.Time, a.Withdrawn, a.Reason = now, true, "attack_over"
+		if in := b.open[p.Addr()]; in != nil && !b.quiet(in, now) {
+			a.Reason = "lease_ended"
+		}
 		r.incident.Actions = append(r.incident.Actions, a)
 		events = append(events, Event{Withdrawn, now, &r.incident.Incident, a})
 	}
@@ -267,8 +300,9 @@ func (b *Book) end(now int64, events []Event) []Event {
 			continue
 		}
 		delete(b.open, a)
-		if in.End == 0 {
-			in.End = in.Detected
+		in.End = in.lastOver
+		if r := b.routes[in.Target]; r != nil && r.incident == in {
+			r.incident = in.withoutTimeline()
 		}
 		events = append(events, Event{Kind: Ended, Time: now, Incident: &in.Incident})
 	}
@@ -276,6 +310,13 @@ func (b *Book) end(now int64, events []Event) []Event {
 	return events
 }
 
+// withoutTimeline returns what a lease that outlasts the incident keeps of it.
+func (in *incident) withoutTimeline() *incident {
+	kept := *in
+	kept.Timeline = nil
+	return &kept
+}
+
 func (b *Book) quiet(in *incident, now int64) bool {
-	return now-in.lastOver >= int64(b.config.Quiet)
+	return now-in.lastOver-in.blind >= int64(b.config.Quiet)
 }

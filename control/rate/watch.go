@@ -27,7 +27,6 @@ type Host struct {
 
 	slot    uint32 // as counters.Layout.Slot
 	direct  bool
-	used    bool
 	fresh   bool   // not flipped yet: its first span begins with the tick
 	ticks   int    // since it is watched
 	idle    int    // ticks since it was last warm
@@ -193,6 +192,9 @@ func (h *Host) LastSecond(now int64) Rates {
 // Latest returns the host's rates over its newest span, from its first packet in it on, with no
 // minimal length: where the traffic is heading. Flows are left out.
 func (h *Host) Latest() Rates { return h.spans[h.last].rates() }
+
+// Fresh reports whether the host has no span yet.
+func (h *Host) Fresh() bool { return h.fresh }
 
 // Steady reports whether the host was watched before the current second began.
 func (h *Host) Steady() bool { return h.ticks > 0 }

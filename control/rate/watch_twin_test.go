@@ -201,7 +201,11 @@ type trial struct {
 // TestWatchMatchesTwin drives a Watch through random packets, hints, early flips, punctual and
 // late ticks, and compares it with its twin after every one.
 func TestWatchMatchesTwin(t *testing.T) {
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		const places = 6
 		c := trial{
 			lab:     newLab(t, places, "10.0.0.0/24", "2001:db8::/32"),
