@@ -70,6 +70,7 @@ type pipeline struct {
 	kernel  *ringtest.Kernel
 	umem    []byte
 	put     func(frame []byte) int // writes the next frame of the workload
+	direct  bool                   // the home network has a slot per address
 	clock   float64                // nanoseconds of the stream
 	memory  counters.Memory
 	policy  *fastpath.Policy
@@ -123,10 +124,15 @@ func newPipeline(c PipelineConfig) (*pipeline, error) {
 		return nil, err
 	}
 	nets := []netip.Prefix{blast.Home4(), blast.Home6()}
-	layout, err := counters.NewLayout(nets, 1, 1<<34)
+	total, err := counters.MachineMemory()
 	if err != nil {
 		return nil, err
 	}
+	layout, err := counters.NewLayout(nets, 1, min(1<<34, total/4*3))
+	if err != nil {
+		return nil, err
+	}
+	p.direct = layout.Networks[0].Direct
 	if p.policy, err = fastpath.NewPolicy(layout, groups(c.Groups), &decode.Decoder{}); err != nil {
 		return nil, err
 	}
@@ -236,6 +242,9 @@ func (p *pipeline) conclude(runs []float64, allocs uint64, steal float64) Pipeli
 	r.FlowTracking = true
 	r.Host = ThisHost()
 	r.Degraded = degraded(runs, steal, r.Host)
+	if !p.direct {
+		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
+	}
 	return r
 }
 

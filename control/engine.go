@@ -2,6 +2,7 @@ package control
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -112,8 +113,7 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 		q.packets, q.bits, q.flows = c.Policy.Quiet(rate.Direction(d))
 	}
 	if err := e.build(); err != nil {
-		e.Close()
-		return nil, err
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }

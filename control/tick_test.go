@@ -47,7 +47,11 @@ func newCrowd(tb testing.TB, network string) *crowd {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { e.Close() })
+	tb.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	return &crowd{e, start}
 }
 
@@ -72,7 +76,9 @@ func (c *crowd) second() {
 	c.now += rate.Second
 	c.at(c.now, func() {
 		for _, w := range c.views[0].workers {
-			w.Step()
+			if _, err := w.Step(); err != nil {
+				panic(err)
+			}
 		}
 	})
 }

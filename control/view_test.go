@@ -45,7 +45,11 @@ func newTwoWorkers(
 	if x.Engine, err = NewEngine(c, &x.log); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { x.Close() })
+	t.Cleanup(func() {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return x
 }
 

@@ -64,8 +64,3 @@ func sizeOf[T plain](n uint64) uint64 {
 
 // maxMapping bounds one array: half the address space of a 32-bit platform.
 const maxMapping = uint64(^uintptr(0) >> 1)
-
-// bytesOf views words as bytes; the array keeps its alignment to 8.
-func bytesOf(words []uint64) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), len(words)*8)
-}

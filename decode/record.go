@@ -80,8 +80,8 @@ type Record struct {
 	NMPLS            uint8
 	NTunnels         uint8
 
-	VLAN    [MaxTags]uint16 // VLAN IDs, 12 bits
-	MPLS    [MaxTags]uint32 // labels, 20 bits
+	VLAN    [MaxTags]uint16    // VLAN IDs, 12 bits
+	MPLS    [MaxTags]uint32    // labels, 20 bits
 	Tunnels [MaxTunnels]Tunnel // those around the header that the addresses are of, outer → inner
 }
 
@@ -107,7 +107,7 @@ var tunnelNames = [NumTunnels]string{
 }
 
 // String returns the name used in the configuration and in JSON.
-func (t Tunnel) String() string { return tunnelNames[t] }
+func (k Tunnel) String() string { return tunnelNames[k] }
 
 // ParseTunnel returns the kind with that name, and false if there is none.
 func ParseTunnel(name string) (Tunnel, bool) {

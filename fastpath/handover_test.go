@@ -76,5 +76,7 @@ func TestReadBeforeAckIsARace(t *testing.T) {
 		r.merger.Add(r.tables[0], 1) // too early: the worker still counts into it
 	}
 	stop.Store(true)
-	<-done
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -68,7 +68,11 @@ func newRig(tb testing.TB, limits Limits, networks ...string) *rig {
 		&decode.Decoder{})
 	check()
 	m := &counters.Memory{}
-	tb.Cleanup(func() { m.Close() })
+	tb.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	for i := range r.tables {
 		r.tables[i], err = counters.NewTable(m, r.layout)
 		check()

@@ -77,11 +77,13 @@ func runDemo(cmd *cobra.Command, asJSON, exit bool, folder string) error {
 	talk := cmd.ErrOrStderr()
 	introduce(talk)
 	watcher := &demoWatcher{}
-	if _, err := play(cmd, c, source, replayOptions{
+	r, err := play(cmd, c, source, replayOptions{
 		asJSON: asJSON, pace: demoSpeed, more: []control.Events{watcher},
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
+	defer r.Close()
 	if err := watcher.conclude(cmd.OutOrStdout(), talk, c.Evidence.Dir, asJSON); err != nil {
 		return err
 	}
@@ -115,8 +117,8 @@ func demoTraffic() *blast.Scenario {
 }
 
 func introduce(w io.Writer) {
-	fmt.Fprint(w, `weir demo: the mirror of a small network, three times as fast as in life. Two attacks
-are on their way: against 198.51.100.7, and against 2001:db8:51::80. The configuration:
+	fmt.Fprint(w, `weir demo: the mirror of a small network, three times as fast as in life. Two
+attacks are on their way: against 198.51.100.7, and against 2001:db8:51::80. The configuration:
 
 `)
 	for line := range strings.Lines(demoConfig) {

@@ -147,6 +147,7 @@ type summaryJSON struct {
 	Processed uint64            `json:"processed"`
 	Dropped   map[string]uint64 `json:"dropped"`
 	Damaged   map[string]uint64 `json:"damaged,omitempty"`
+	Lost      map[string]uint64 `json:"lost,omitempty"` // of what leaves the packet path
 	Attacks   uint64            `json:"attacks"`
 }
 
@@ -156,7 +157,7 @@ func (p *eventPrinter) summary(r *control.Replay) {
 	s := summaryJSON{
 		Type: "summary", Packets: pl.Received, Bytes: pl.Bytes, Received: pl.Received,
 		Processed: pl.Processed, Dropped: byStatus(pl.Dropped[:]),
-		Damaged: byStatus(pl.Damaged[:]), Attacks: r.Attacks,
+		Damaged: byStatus(pl.Damaged[:]), Lost: lost(r), Attacks: r.Attacks,
 	}
 	if pl.Shed > 0 {
 		s.Dropped["shed"] = pl.Shed
@@ -173,6 +174,22 @@ func (p *eventPrinter) summary(r *control.Replay) {
 		}
 	}
 	fmt.Fprintf(p, "; %s\n", plural(s.Attacks, "attack"))
+}
+
+// lost names what found no room behind the packet path: nothing of it is a frame.
+func lost(r *control.Replay) map[string]uint64 {
+	out := map[string]uint64{}
+	incidents, routes, watched := r.Refused()
+	for name, n := range map[string]uint64{
+		"samples": r.Pipeline.LostSamples, "hints": r.Pipeline.LostHints,
+		"host_seconds": r.Pipeline.Unmerged, "incidents": incidents, "routes": routes,
+		"watched_hosts": watched,
+	} {
+		if n > 0 {
+			out[name] = n
+		}
+	}
+	return out
 }
 
 func byStatus(counts []uint64) map[string]uint64 {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -95,12 +96,14 @@ func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replay
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v; tables %s\n", r.Pipeline.Received,
-		time.Since(begin).Round(time.Millisecond), bytesText(r.Layout().Memory()))
+	defer r.Close()
+	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v\n", r.Pipeline.Received,
+		time.Since(begin).Round(time.Millisecond))
 	return o.expect.check(cmd.ErrOrStderr())
 }
 
-// play runs the engine on source to its end, printing what happens and keeping the evidence.
+// play runs the engine on source to its end, printing what happens and keeping the evidence. The
+// caller closes what it returns without an error.
 func play(
 	cmd *cobra.Command, c *config.Config, source *replay.Source, o replayOptions,
 ) (*control.Replay, error) {
@@ -109,24 +112,26 @@ func play(
 		return nil, err
 	}
 	out := newEventPrinter(cmd.OutOrStdout(), o.asJSON)
-	defer out.Flush()
 	keep := newKeeper(c)
 	r, err := control.NewReplay(engine, source, append(eventSinks{out, keep, o.expect}, o.more...))
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	fmt.Fprintf(cmd.ErrOrStderr(), "tables: %s of a budget of %s\n", bytesText(r.Memory()),
+		bytesText(engine.Memory))
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 	defer stop()
 	if o.pace > 0 {
 		r.Pace = pacer(ctx, o.pace, out)
 	}
-	if err := r.Run(ctx); err != nil {
-		return nil, err
+	if err = r.Run(ctx); err == nil {
+		r.Open(keep.save)
+		out.summary(r)
 	}
-	r.Open(keep.save)
-	out.summary(r)
-	return r, keep.err
+	if err = errors.Join(err, keep.err, out.Flush()); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
 }
 
 // engineConfig translates the file for the engine.
@@ -184,7 +189,7 @@ func pacer(ctx context.Context, speed float64, out *eventPrinter) func(now int64
 		if begin.IsZero() {
 			first, begin = now, time.Now()
 		}
-		out.Flush()
+		_ = out.Flush() // an error is kept, and play returns it
 		due := begin.Add(time.Duration(float64(now-first) / speed))
 		select {
 		case <-time.After(time.Until(due)):
