@@ -47,6 +47,7 @@ func newBenchPipeline() *cobra.Command {
 			}
 			r, err := bench.Pipeline(bench.PipelineConfig{
 				Workload: w, Packets: *packets, Runs: *runs, Groups: *groups,
+				Networks: bench.Home(),
 			})
 			if err != nil {
 				return err
