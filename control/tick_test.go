@@ -33,6 +33,8 @@ func newCrowd(tb testing.TB, network string) *crowd {
 			limits[d].Value[m], limits[d].Set[m] = v, true
 		}
 	}
+	source := ringtest.NewSource()
+	source.End = nil
 	c := Config{
 		Policy: detect.Policy{
 			Networks: []netip.Prefix{netip.MustParsePrefix(network)},
@@ -40,7 +42,7 @@ func newCrowd(tb testing.TB, network string) *crowd {
 		},
 		Ban:     ban.Config{Time: time.Minute, Quiet: 10 * time.Second, DryRun: true},
 		Decoder: &decode.Decoder{},
-		Inputs:  []Input{{Source: ringtest.NewSource()}},
+		Inputs:  []Input{{Source: source}},
 		Memory:  4 << 30, Seed: 1, Start: start,
 	}
 	e, err := NewEngine(c, silent{})
