@@ -93,16 +93,24 @@ func (r *Replay) next() int64 {
 	case !more || frame < tick+rate.Second || !r.idle():
 		return tick
 	}
-	r.skip(frame - frame%rate.Second)
+	second := frame - frame%rate.Second
+	if deadline, ok := r.book.Deadline(); ok {
+		second = min(second, deadline-deadline%rate.Second)
+	}
+	if second <= r.now {
+		return tick
+	}
+	r.skip(second)
 	return r.next()
 }
 
-// idle reports whether the second before held nothing and nothing is open.
+// idle reports whether the second before held nothing, and nothing but incidents is open: they
+// wait in the dark, and years of it may pass in a damaged capture.
 func (r *Replay) idle() bool {
-	return r.now == r.tickStart && r.view.merged == 0 && r.view.watch.Len() == 0 && !r.book.Busy()
+	return r.now == r.tickStart && r.view.merged == 0 && r.view.watch.Len() == 0
 }
 
-// skip moves an idle engine's clock to a later second.
+// skip moves an idle engine's clock to a later second; nothing could be seen until then.
 func (r *Replay) skip(second int64) {
 	r.source.SetEdge(second)
 	if err := r.until(second); err != nil {
@@ -111,6 +119,7 @@ func (r *Replay) skip(second int64) {
 	r.now, r.tickStart, r.lastFlip = second, second, second
 	r.view.merger.Reset(second)
 	r.flip(second, r.step)
+	r.emit(r.book.Tick(second, true, r.scratch.events[:0]))
 }
 
 // step lets the worker take its new epoch; without a clock of their own, both sides are here.

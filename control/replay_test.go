@@ -216,3 +216,42 @@ func TestSpray(t *testing.T) {
 		t.Errorf("the heap holds %d bytes beside the tables, want at most %d", l.heap, most)
 	}
 }
+
+// TestYearsOfDarkness replays an attack after which nothing is seen for half a century: its lease
+// ends in time, the attack when it can be told, and the years cost nothing.
+func TestYearsOfDarkness(t *testing.T) {
+	const later = 50 * 365 * 24 * time.Hour
+	parts := []*blast.Scenario{
+		traffic(1, flow("syn_flood", "10.0.3.4", 3000, 0, 3*time.Second)),
+		traffic(2, flow("udp_flood", "10.0.7.7", 10, 0, 6*time.Second)),
+	}
+	parts[1].Start = time.Unix(0, start).Add(later)
+	var readers []*pcap.Reader
+	for _, s := range parts {
+		r, err := s.Capture("test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, r)
+	}
+	source := replay.New(readers, replay.Options{})
+	defer source.Close()
+	l := &log{}
+	r, err := NewReplay(testConfig(limit(rate.SYNPPS, 1000)), source, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"started 0.350 10.0.3.4/32 incoming_syn_pps",
+		"announced 0.350 10.0.3.4/32 incoming_syn_pps",
+		"withdrawn 8.000 10.0.3.4/32 incoming_syn_pps", // five seconds after the last was seen
+		fmt.Sprintf("ended %.3f 10.0.3.4/32 incoming_syn_pps", (later + 3*time.Second).Seconds()),
+	}
+	if !slices.Equal(l.lines, want) {
+		t.Errorf("events %q, want %q", l.lines, want)
+	}
+}

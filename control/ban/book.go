@@ -104,8 +104,20 @@ func NewBook(c Config) *Book {
 // Open returns the number of open incidents.
 func (b *Book) Open() int { return len(b.order) }
 
-// Busy reports whether time must go on for the book: an incident is open or a route in force.
-func (b *Book) Busy() bool { return len(b.order) > 0 || len(b.routes) > 0 }
+// Deadline returns the earliest time at which a Tick has something to do even if nothing can be
+// seen: the end of a lease, or of the time of a route whose incident is over.
+func (b *Book) Deadline() (at int64, ok bool) {
+	for p, r := range b.routes {
+		end := r.lease
+		if b.open[p.Addr()] == nil {
+			end = min(end, r.until)
+		}
+		if !ok || end < at {
+			at, ok = end, true
+		}
+	}
+	return at, ok
+}
 
 // Has reports whether target has an open incident.
 func (b *Book) Has(target netip.Addr) bool { return b.open[target] != nil }

@@ -22,8 +22,8 @@ func TestLife(t *testing.T) {
 			d := newDiary(lease, quiet)
 			play(d)
 			d.want(t, want...)
-			if d.Busy() || d.Open() != 0 {
-				t.Errorf("%d incidents open, busy %v", d.Open(), d.Busy())
+			if _, routed := d.Deadline(); routed || d.Open() != 0 {
+				t.Errorf("%d incidents open, routes %v", d.Open(), routed)
 			}
 		})
 	}

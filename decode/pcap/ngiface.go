@@ -1,7 +1,6 @@
 package pcap
 
 import (
-	"math"
 	"math/bits"
 )
 
@@ -20,8 +19,9 @@ const (
 // maxIfaces bounds the interfaces of a section.
 const maxIfaces = 1 << 16
 
-// maxSeconds bounds times, in seconds since 1970 UTC, to those that fit nanoseconds in 63 bits.
-const maxSeconds = math.MaxInt64/1_000_000_000 - 1
+// maxSeconds bounds times, in seconds since 1970 UTC, to those that fit nanoseconds in 62 bits, the
+// year 2116: who reckons with them need not fear overflows.
+const maxSeconds = 1<<62/1_000_000_000 - 1
 
 // iface is what a pcapng file says of an interface.
 type iface struct {
@@ -31,7 +31,7 @@ type iface struct {
 	shift       int64  // seconds to add to them
 }
 
-// time returns nanoseconds since 1970 UTC, and false where these do not fit 63 bits.
+// time returns nanoseconds since 1970 UTC, and false where these do not fit 62 bits.
 func (i *iface) time(units uint64) (int64, bool) {
 	sec, rest := units/i.unitsPerSec, units%i.unitsPerSec
 	hi, lo := bits.Mul64(rest, 1e9)
