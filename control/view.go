@@ -67,7 +67,8 @@ func (c *Config) views() (names []string, inputs map[string][]int) {
 
 // newView makes the tables and workers of one view.
 func (e *Engine) newView(name string, layout *counters.Layout, inputs []int) (*view, error) {
-	v := &view{name: name, layout: layout, watch: rate.NewWatch(watchSize)}
+	size := min(watchSize, 2*layout.Hosts()) // both directions
+	v := &view{name: name, layout: layout, watch: rate.NewWatch(int(size))}
 	var err error
 	groups := fastGroups(&e.config.Policy)
 	if v.policy, err = fastpath.NewPolicy(layout, groups, e.config.Decoder); err != nil {
