@@ -97,8 +97,8 @@ func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replay
 		return err
 	}
 	defer r.Close()
-	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v\n", r.Pipeline.Received,
-		time.Since(begin).Round(time.Millisecond))
+	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v; tables took %s\n",
+		r.Pipeline.Received, time.Since(begin).Round(time.Millisecond), bytesText(r.Memory()))
 	return o.expect.check(cmd.ErrOrStderr())
 }
 
@@ -117,8 +117,6 @@ func play(
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "tables: %s of a budget of %s\n", bytesText(r.Memory()),
-		bytesText(engine.Memory))
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 	defer stop()
 	if o.pace > 0 {
