@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/control"
 	"weir/control/config"
 )
 
@@ -57,7 +58,14 @@ func newConfigCheck() *cobra.Command {
 		if err != nil && len(findings) == 0 {
 			return err
 		}
-		summary := summarize(path, c, findings)
+		summary, err := summarize(path, c, findings)
+		if err != nil {
+			findings = append(findings, config.Finding{
+				Severity: config.Error, File: path, Line: 1, Col: 1,
+				Path: "memory.tables", Message: err.Error(),
+			})
+			summary, _ = summarize(path, nil, findings)
+		}
 		if asJSON {
 			err = printFindings(cmd.OutOrStdout(), findings, summary)
 		} else {
@@ -105,38 +113,88 @@ type configSummary struct {
 }
 
 type configMeaning struct {
-	Mode       string `json:"mode"`
-	Networks   int    `json:"networks"`
-	IPv4Hosts  uint64 `json:"ipv4_hosts"` // addresses in the networks, each once
-	IPv6       int    `json:"ipv6_networks"`
-	Hostgroups int    `json:"hostgroups"`
-	Memory     string `json:"memory"`
+	Mode       string       `json:"mode"`
+	Networks   int          `json:"networks"`
+	IPv4Hosts  uint64       `json:"ipv4_hosts"` // addresses in the networks, each once
+	IPv6       int          `json:"ipv6_networks"`
+	Hostgroups int          `json:"hostgroups"`
+	Memory     configMemory `json:"memory"`
 }
 
-func summarize(path string, c *config.Config, findings config.Findings) configSummary {
+// configMemory is what the tables of all workers will take, in bytes, and how many hosts they
+// count exactly: those of networks that are indexed by address, and at one time as many of the
+// others as the directory holds.
+type configMemory struct {
+	Tables    uint64 `json:"tables"`
+	Budget    uint64 `json:"budget"`
+	Workers   int    `json:"workers"`
+	Direct    uint64 `json:"hosts_by_address"`
+	Directory uint64 `json:"hosts_by_directory"`
+}
+
+// summarize returns what was found in the file at path, and what c means unless it is nil. The
+// error says that its tables do not fit in its budget.
+func summarize(path string, c *config.Config, findings config.Findings) (configSummary, error) {
 	s := configSummary{
 		Type: "summary", File: path,
 		Errors: findings.Count(config.Error), Warnings: findings.Count(config.Warning),
 	}
 	if c == nil {
-		return s
+		return s, nil
+	}
+	memory, err := planMemory(c)
+	if err != nil {
+		return s, err
 	}
 	s.Meaning = &configMeaning{
 		Mode:       string(c.Mode),
 		Networks:   len(c.Networks),
 		Hostgroups: len(c.Hostgroups),
-		Memory:     memoryLine(c),
+		Memory:     memory,
 	}
 	s.Meaning.IPv4Hosts, s.Meaning.IPv6 = c.Hosts()
-	return s
+	return s, nil
 }
 
-// memoryLine says what the tables may take.
-func memoryLine(c *config.Config) string {
-	if c.Memory.Tables == 0 {
-		return "table memory automatic"
+// planMemory returns what the engine will take that captures what c says: the mirrors, as one
+// view. The error says that it does not fit in the budget.
+func planMemory(c *config.Config) (configMemory, error) {
+	engine, err := engineConfig(c)
+	if err != nil {
+		return configMemory{}, err
 	}
-	return "table memory " + c.Memory.Tables.String()
+	for range c.Capture.Workers() {
+		engine.Inputs = append(engine.Inputs, control.Input{View: "mirrors"})
+	}
+	m := configMemory{Budget: engine.Memory}
+	views, err := control.PlanMemory(&engine)
+	for _, layout := range views {
+		m.Tables += layout.Memory()
+		m.Workers += layout.Workers
+		m.Directory = uint64(layout.Directory)
+		m.Direct = layout.Hosts() - m.Directory
+	}
+	return m, err
+}
+
+// String returns one line for people.
+func (m *configMemory) String() string {
+	text := fmt.Sprintf("tables: %s of a budget of %s; %d hosts by address",
+		binaryText(m.Tables), binaryText(m.Budget), m.Direct)
+	if m.Directory > 0 {
+		text += fmt.Sprintf(", %d more by directory", m.Directory)
+	}
+	return text
+}
+
+// binaryText returns a number of bytes in units of 1024, e.g. "30.1 MiB".
+func binaryText(n uint64) string {
+	x, unit := float64(n), 0
+	for ; x >= 1024 && unit < 4; unit++ {
+		x /= 1024
+	}
+	text := strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0")
+	return text + [...]string{" B", " KiB", " MiB", " GiB", " TiB"}[unit]
 }
 
 func printFindings(out io.Writer, findings config.Findings, s configSummary) error {
@@ -173,8 +231,8 @@ func (m *configMeaning) String() string {
 	if m.IPv6 > 0 {
 		hosts = append(hosts, count(m.IPv6, "IPv6 network"))
 	}
-	return fmt.Sprintf("mode %s, %s (%s), %s, %s", m.Mode, count(m.Networks, "network"),
-		strings.Join(hosts, ", "), count(m.Hostgroups, "hostgroup"), m.Memory)
+	return fmt.Sprintf("mode %s, %s (%s), %s\n%v", m.Mode, count(m.Networks, "network"),
+		strings.Join(hosts, ", "), count(m.Hostgroups, "hostgroup"), &m.Memory)
 }
 
 // count returns n and the noun, in the plural unless n is 1.

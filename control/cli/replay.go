@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -52,11 +51,10 @@ evidence.dir) or --evidence does; by default a replay writes no files.`,
 		if err != nil {
 			return err
 		}
-		c, findings, err := config.Load(*path)
+		c, err := loadConfig(cmd, *path)
 		if err != nil {
 			return err
 		}
-		printWarnings(cmd.ErrOrStderr(), findings)
 		if *evidence != "" {
 			c.Evidence.Dir = *evidence
 		} else if c.Evidence.Dir == defaultEvidence() {
@@ -236,11 +234,5 @@ func (k *keeper) save(in *ban.Incident, evidence *capture.Evidence) {
 	}
 	if err := k.writer.Write(in, evidence.Snapshot()); err != nil && k.err == nil {
 		k.err = err
-	}
-}
-
-func printWarnings(w io.Writer, findings config.Findings) {
-	for _, f := range findings {
-		fmt.Fprintln(w, f)
 	}
 }

@@ -78,3 +78,14 @@ func (c *Capture) mirrors() ([]*Mirror, []string) {
 	}
 	return mirrors, paths
 }
+
+// Workers returns how many goroutines count the mirrors' packets: one for each queue or core that
+// the file names, at least one for a mirror, and one if there is none.
+func (c *Capture) Workers() int {
+	n := 0
+	mirrors, _ := c.mirrors()
+	for _, m := range mirrors {
+		n += max(len(m.Queues), len(m.Cores), 1)
+	}
+	return max(n, 1)
+}

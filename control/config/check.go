@@ -12,8 +12,9 @@ import (
 // checker holds the values of a file against each other. It says nothing about values that were
 // not taken.
 type checker struct {
-	c *Config
-	f *filler
+	c       *Config
+	f       *filler
+	machine uint64 // bytes of memory
 }
 
 func (k *checker) all() {
@@ -25,6 +26,7 @@ func (k *checker) all() {
 	k.flows()
 	k.bgp()
 	k.peers()
+	k.memory()
 }
 
 // bad reports whether the value at path was not taken, or is not whole.
@@ -60,10 +62,14 @@ func (k *checker) networks() {
 	if k.given("networks") && !k.bad("networks") && len(k.c.Networks) == 0 {
 		k.fail("networks", "name the prefixes to protect", "no networks: there is nothing to watch")
 	}
+	say := k.warn // a capture of an unknown network may be replayed so
+	if k.c.Mode == Enforce {
+		say = k.fail
+	}
 	for i, n := range k.c.Networks {
 		if n.IsValid() && n.Bits() == 0 {
-			k.fail(index("networks", i), "name the prefixes to protect",
-				"%s is every address: then nothing is outside", n)
+			say(index("networks", i), "name the prefixes to protect",
+				"every address is home: nothing is outside")
 		}
 	}
 	nested(k.c.Networks, func(i, outer int) {
@@ -231,5 +237,12 @@ func (k *checker) peers() {
 		if p.GracefulRestart%time.Second != 0 {
 			k.fail(at+".graceful_restart", "", "%s is not in whole seconds", p.GracefulRestart)
 		}
+	}
+}
+
+func (k *checker) memory() {
+	if tables := uint64(k.c.Memory.Tables); !k.bad("memory.tables") && tables > k.machine {
+		k.fail("memory.tables", "write less, or auto", "%s is more than this machine has: %s",
+			k.c.Memory.Tables, Size(k.machine>>20<<20))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"weir/control/detect"
 	"weir/control/rate"
+	"weir/counters"
 )
 
 // DefaultPath is where the configuration lies if nothing says otherwise.
@@ -98,7 +100,7 @@ func (c *Config) resolve() {
 	}
 }
 
-// Load reads and checks the file at path. The error says why the file cannot be read, or is its
+// Load reads and checks the file at path, for this machine. The error says why the file cannot be read, or is its
 // Findings if there are errors among them; the configuration is then nil. The findings are
 // returned in any case: without an error they are warnings.
 func Load(path string) (*Config, Findings, error) {
@@ -110,21 +112,27 @@ func Load(path string) (*Config, Findings, error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
-	c, findings := Parse(path, data)
+	machine, err := counters.MachineMemory()
+	if err != nil {
+		machine = math.MaxUint64 // not known: nothing to hold the file to
+	}
+	c, findings := parse(path, data, machine)
 	return c, findings, findings.Err()
 }
 
-// Parse reads and checks a file's content; name is what findings call the file. The
-// configuration is nil if there are errors among the findings.
+// Parse reads and checks a file's content, for any machine; name is what findings call the file.
+// The configuration is nil if there are errors among the findings.
 func Parse(name string, data []byte) (*Config, Findings) {
+	return parse(name, data, math.MaxUint64)
+}
+
+func parse(name string, data []byte, machine uint64) (*Config, Findings) {
 	r := &report{file: name}
 	if !r.split(data) {
 		return nil, r.sorted()
 	}
 	root := readTree(r)
 	if root == nil {
-		r.fail(place{1, 1, 1}, "", "weir config init prints every key with its meaning",
-			"the file is empty")
 		return nil, r.sorted()
 	}
 	c := Default()
@@ -132,7 +140,7 @@ func Parse(name string, data []byte) (*Config, Findings) {
 	f := &filler{r: r, nodes: map[string]*node{}, bad: map[string]bool{}}
 	f.config(root, &c)
 	c.resolve()
-	(&checker{c: &c, f: f}).all()
+	(&checker{c: &c, f: f, machine: machine}).all()
 	findings := r.sorted()
 	if findings.Err() != nil {
 		return nil, findings

@@ -21,9 +21,13 @@ import (
 
 // TestSmallest holds the values of the smallest configuration that is documented.
 func TestSmallest(t *testing.T) {
-	c, findings, err := Load("testdata/good/smallest.yaml")
-	if err != nil || len(findings) != 0 {
-		t.Fatal(err, findings)
+	data, err := os.ReadFile("testdata/good/smallest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, findings := Parse("smallest.yaml", data)
+	if len(findings) != 0 {
+		t.Fatal(findings)
 	}
 	prefixes := func(texts ...string) (out []netip.Prefix) {
 		for _, text := range texts {
@@ -135,7 +139,7 @@ func TestLoad_Failure(t *testing.T) {
 		t.Errorf("a folder: %v, %v", c, err)
 	}
 	_, _, err = Load(large)
-	if err == nil || !strings.Contains(err.Error(), "4 MiB") {
+	if err == nil || !strings.Contains(err.Error(), "1 MiB") {
 		t.Errorf("a large file: %v", err)
 	}
 	c, findings, err = Load(bad)
@@ -148,13 +152,61 @@ func TestLoad_Failure(t *testing.T) {
 	}
 }
 
+// TestMachine holds the tables to the memory of the machine.
+func TestMachine(t *testing.T) {
+	f := func(tables string, machine uint64, want string) {
+		t.Helper()
+		data := []byte("version: 1\nnetworks: [10.0.0.0/16]\nmemory: {tables: " + tables + "}\n")
+		_, findings := parse("test.yaml", data, machine)
+		if got := findings.Error(); !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s on %d: %q, not %q", tables, machine, got, want)
+		}
+	}
+	const place = "test.yaml:3:18: memory.tables: "
+	f("1GiB", 1<<30, "")
+	f("auto", 1<<20, "")
+	f("1GiB", 1<<30-1, place+"1GiB is more than this machine has: 1023MiB\n")
+	f("512KiB", 1<<18, place+"\"512KiB\" is out of range")
+	_, _, err := Load(writeFile(t, "version: 1\nnetworks: [::/64]\nmemory: {tables: 64TiB}\n"))
+	if err == nil || !strings.Contains(err.Error(), "memory.tables: 64TiB is more than this") {
+		t.Errorf("64 TiB of tables: %v", err)
+	}
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestWorkers(t *testing.T) {
+	f := func(capture string, want int) {
+		t.Helper()
+		text := "version: 1\nnetworks: [10.0.0.0/16]\ncapture: " + capture + "\n"
+		c, findings := Parse("test.yaml", []byte(text))
+		if c == nil {
+			t.Fatal(findings)
+		}
+		if got := c.Capture.Workers(); got != want {
+			t.Errorf("%s has %d workers, not %d", capture, got, want)
+		}
+	}
+	f("{}", 1)
+	f("{afpacket: [{interface: a}, {interface: b}]}", 2)
+	f("{afxdp: [{interface: a, queues: [0, 1, 2]}, {interface: b, cores: [4, 5]}]}", 5)
+	f("{flows: [{listen: :2055}]}", 1)
+}
+
 // TestTooManyErrors holds the number of findings of one file to a bound, and the last to say so.
 func TestTooManyErrors(t *testing.T) {
-	data := []byte(strings.Repeat("a: b\n", 5000))
+	data := []byte("networks:\n" + strings.Repeat("- a\n", 5000))
 	_, findings := Parse("test.yaml", data)
 	checkFindings(t, data, findings)
 	last := findings[len(findings)-1]
-	if len(findings) != maxFindings+1 || !strings.Contains(last.Message, "4002 more are not") {
+	if len(findings) != maxFindings+1 || !strings.Contains(last.Message, "4001 more are not") {
 		t.Errorf("%d findings, the last %v", len(findings), last)
 	}
 }

@@ -2,15 +2,19 @@
 // each part of the program the section that is its own.
 //
 // Everything wrong with a file is found in one run, each finding with its place, an excerpt and,
-// where there is one, a suggestion. Past Load the configuration is trusted: ranges, prefixes and
-// references between sections have been checked.
+// where there is one, a suggestion; only behind an error of YAML itself nothing more is said. Past
+// Load the configuration is trusted: ranges, prefixes and references between sections have been
+// checked.
 //
 // The file is YAML 1.2 restricted to what a configuration needs: mappings and lists in block or
-// flow style, plain and quoted values on one line, comments, one document. Anchors, aliases, merge
-// keys, tags, directives and multi-line values are refused by name. The reader is this package's
-// own because every value here is full of colons: the YAML library of this module takes
-// {prefixes: [2001:db8::/32]} for a mapping with the key 2001, and needs time quadratic in the
-// size of some files. It is the oracle of the tests instead.
+// flow style, plain and quoted values on one line, with JSON's escapes, comments, one document.
+// Anchors, aliases, merge keys, tags, directives and block scalars are refused by name.
+//
+// A library scans and parses it. Between the two, vetter holds every token to the text of the file
+// and mends what would make a mapping with the key 2001 of {prefixes: [2001:db8::/32]}. Some things
+// that YAML forbids are read as they are meant: a first comma with nothing before it, a comment
+// with no space before it, a list entry's keys at the column of its dash. Inside braces a plain key
+// cannot hold a colon.
 //
 // The package has no state and starts no goroutine; a Config is read-only once loaded.
 package config

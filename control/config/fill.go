@@ -25,16 +25,9 @@ func (f *filler) config(root *node, c *Config) {
 	f.value(root, f.root, "", "")
 }
 
-// refuse notes a value that is not taken.
+// refuse notes a value that is not taken, and marks path and all above it as bad.
 func (f *filler) refuse(n *node, path string, p *problem) {
-	if p != nil {
-		f.r.add(Error, n.place, path, p)
-	}
-	f.spoil(path)
-}
-
-// spoil marks path and all above it as bad.
-func (f *filler) spoil(path string) {
+	f.r.add(Error, n.place, path, p)
 	for !f.bad[path] {
 		f.bad[path] = true
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
@@ -44,9 +37,6 @@ func (f *filler) spoil(path string) {
 // value gives v, which must be addressable, the value of n.
 func (f *filler) value(n *node, v reflect.Value, tag reflect.StructTag, path string) {
 	f.nodes[path] = n
-	if n.broken {
-		f.spoil(path)
-	}
 	want := nodeScalar
 	fields := fieldsOf(v)
 	switch {
@@ -56,8 +46,6 @@ func (f *filler) value(n *node, v reflect.Value, tag reflect.StructTag, path str
 		want = nodeList
 	}
 	switch {
-	case n.kind == nodeRefused:
-		f.refuse(n, path, nil)
 	case n.kind == nodeEmpty, n.isNull():
 		f.refuse(n, path, problemf("remove it, or write "+shape(v), "no value"))
 	case n.kind != want:
@@ -128,8 +116,6 @@ func (f *filler) mapping(n *node, v reflect.Value, fields []field, path string) 
 		fd, known := byName[key.text]
 		first, again := seen[key.text]
 		switch {
-		case key.kind == nodeRefused:
-			f.refuse(key, path, nil)
 		case again:
 			f.refuse(key, at, problemf("remove one of them", "the key is on line %d already",
 				first.line))
@@ -145,9 +131,7 @@ func (f *filler) mapping(n *node, v reflect.Value, fields []field, path string) 
 			seen[key.text] = key
 		}
 	}
-	if !n.broken { // else the key may have been in the broken part
-		f.required(n, fields, path, seen)
-	}
+	f.required(n, fields, path, seen)
 }
 
 // required reports keys that n lacks.
@@ -175,9 +159,6 @@ const maxListed = 13
 // keyHint guesses what an unknown key of v, the mapping at path, was meant to be: one of its
 // keys, or one that stands below it or elsewhere.
 func (f *filler) keyHint(text string, v reflect.Value, fields []field, path string) string {
-	if text == "<<" {
-		return "YAML merge keys are not read: hostgroups inherit the thresholds"
-	}
 	if hint := colonHint(text); hint != "" {
 		return hint
 	}

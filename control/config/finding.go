@@ -33,7 +33,7 @@ type Finding struct {
 	Line, Col  int    // from 1; Col counts characters and may be one past the line's last
 	Path       string // e.g. "hostgroups[0].prefixes[1]"; empty where the YAML itself is wrong
 	Message    string
-	Excerpt    string // the line with its number, and below it a caret under the place
+	Excerpt    string // the line with its number, and below it a caret; may be empty
 	Suggestion string // what to write instead; may be empty
 
 	width int // characters that the caret underlines
@@ -49,7 +49,10 @@ func (f Finding) String() string {
 	if f.Severity == Warning {
 		b.WriteString("warning: ")
 	}
-	b.WriteString(f.Message + "\n" + f.Excerpt)
+	b.WriteString(f.Message)
+	if f.Excerpt != "" {
+		b.WriteString("\n" + f.Excerpt)
+	}
 	if f.Suggestion != "" {
 		b.WriteString(" " + f.Suggestion)
 	}
@@ -110,6 +113,7 @@ func problemf(hint, format string, args ...any) *problem {
 type report struct {
 	file     string
 	lines    []string
+	rows     []int // indices of the lines that hold more than space or a comment
 	findings Findings
 	hidden   int // errors beyond maxFindings
 }
@@ -137,18 +141,12 @@ func (r *report) warn(at place, path, hint, format string, args ...any) {
 	r.add(Warning, at, path, problemf(hint, format, args...))
 }
 
-// sorted returns the findings by place, each once, with excerpts.
+// sorted returns the findings by place, with excerpts.
 func (r *report) sorted() Findings {
 	slices.SortStableFunc(r.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
-	// A line that is scanned twice, to recover from an error before it, reports twice.
-	seen := map[Finding]bool{}
-	fs := slices.DeleteFunc(r.findings, func(f Finding) bool {
-		again := seen[f]
-		seen[f] = true
-		return again
-	})
+	fs := r.findings
 	if r.hidden > 0 {
 		last := fs[len(fs)-1]
 		last.Severity, last.Path, last.Suggestion = Error, "", ""

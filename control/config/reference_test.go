@@ -71,7 +71,11 @@ func TestReferenceUncommented(t *testing.T) {
 // TestReferenceIsComplete fails if a key is not in the reference. One that is there and is no key
 // is an unknown key to the tests above.
 func TestReferenceIsComplete(t *testing.T) {
-	root := readTree(&report{lines: strings.Split(uncommented(Reference()), "\n")})
+	r := &report{}
+	if !r.split([]byte(uncommented(Reference()))) {
+		t.Fatal(r.sorted())
+	}
+	root := readTree(r)
 	given := map[string]bool{}
 	c := Default()
 	noteKeys(root, reflect.ValueOf(&c).Elem(), given)

@@ -7,14 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// maxFile bounds a configuration file: 4 MiB hold some 200,000 prefixes.
-const maxFile = 4 << 20
+// maxFile bounds a configuration file: 1 MiB holds some 50,000 prefixes.
+const maxFile = 1 << 20
 
 const utf8BOM = "\xef\xbb\xbf"
 
-// split cuts data into r.lines, without their ends, and reports what no text file should hold.
-// A byte order mark is dropped and CRLF counts as LF. It returns false if the text is not fit to
-// be read any further.
+// maxRun bounds how often "<" may stand side by side: the library's scanner counts, at each of
+// them, those that follow.
+const maxRun = 64
+
+// split cuts data into r.lines, without their ends, notes those that hold more than space or a
+// comment, and reports what no text file, or none of YAML, should hold. A byte order mark is
+// dropped and CRLF counts as LF. It returns false if the text is not fit to be read any further.
 func (r *report) split(data []byte) bool {
 	r.lines = []string{""}
 	whole := place{1, 1, 1}
@@ -30,6 +34,10 @@ func (r *report) split(data []byte) bool {
 	for i, line := range r.lines {
 		r.lines[i] = strings.TrimSuffix(line, "\r")
 		r.checkLine(i)
+		if text := strings.TrimLeft(r.lines[i], " \t"); text != "" && text[0] != '#' {
+			r.rows = append(r.rows, i)
+			r.checkRow(i)
+		}
 	}
 	return len(r.findings) == 0
 }
@@ -57,4 +65,29 @@ func (r *report) checkLine(i int) {
 func invalidAt(s string, off int) bool {
 	_, size := utf8.DecodeRuneInString(s[off:])
 	return size == 1
+}
+
+// checkRow reports a tab before the comment of a line, and a run that is too long.
+func (r *report) checkRow(i int) {
+	line := r.lines[i]
+	tab, comment := strings.IndexByte(line, '\t'), strings.Index(line, " #")
+	if tab >= 0 && (comment < 0 || tab < comment) {
+		at := place{i + 1, utf8.RuneCountInString(line[:tab]) + 1, 1}
+		r.fail(at, "", "use spaces", "a tab: YAML is indented by spaces")
+	}
+	if strings.Contains(line, strings.Repeat("<", maxRun)) {
+		r.fail(place{i + 1, 1, 1}, "", "", "%d times < side by side", maxRun)
+	}
+}
+
+// text returns the file for the library: its rows alone, without tabs and without space at their
+// ends. Runs of empty lines cost the library's scanner time quadratic in their length; tabs, and
+// space at an end, move its columns.
+func (r *report) text() string {
+	var b strings.Builder
+	for _, i := range r.rows {
+		b.WriteString(strings.TrimRight(strings.ReplaceAll(r.lines[i], "\t", " "), " "))
+		b.WriteByte('\n')
+	}
+	return b.String()
 }

@@ -7,12 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
-// read returns the tree of a document as the YAML library would: map[string]any, []any, string,
-// nil.
+// read returns the tree of a document as map[string]any, []any, string and nil.
 func read(text string) (any, Findings) {
 	r := &report{file: "test.yaml"}
 	if !r.split([]byte(text)) {
@@ -68,7 +65,7 @@ func TestReadTree_Success(t *testing.T) {
 	f("[::1, ::/0, 2001:db8::/32, a:b]", l{"::1", "::/0", "2001:db8::/32", "a:b"})
 	f("{p: [2001:db8::/32, 65535:666], l: :2055}",
 		m{"p": l{"2001:db8::/32", "65535:666"}, "l": ":2055"})
-	f(`"a\t\"\\\/\x41\u00e9\U0001F600"`, "a\t\"\\/Aé😀")
+	f(`"a\t\"\\\/\u0041\u00e9\ud83d\ude00"`, "a\t\"\\/Aé😀")
 	f("'it''s'", "it's")
 	f("- -1\n- a b  c \n- \"#\"\n- x'y\"z", l{"-1", "a b  c", "#", `x'y"z`})
 	f("a: b\r\nc: d\r\n", m{"a": "b", "c": "d"})
@@ -85,18 +82,27 @@ func TestReadTree_Failure(t *testing.T) {
 	}
 	f("a: [b", "1:4: this [ is not closed by a ]")
 	f("a: {b: c\nd: e", "1:4: this { is not closed by a }")
-	f("a: ]", "1:4: \"]\" is out of place")
-	f("[a]]", "1:4: \"]\" follows a complete value")
+	f("a: ]", "1:4: ] without the bracket")
+	f("[a]]", "1:4: ] without the bracket")
+	f("{a: b]", "1:1: this { is not closed")
 	f("'a' b: c", "1:5: \"b\" follows a complete value")
 	f("a: b: c", "1:4: a list entry or a key cannot begin behind a key")
-	f("{[a]: b}", "1:2: \"[\" where a key is wanted")
-	f("[a, - b]", "1:5: \"-\" where a value is wanted")
+	f("{[a]: b}", "1:5: a colon with no key before it")
+	f("[a, - b]", "1:5: a dash inside brackets")
 	f("[a: b]", "1:2: a key in a list")
-	f("{a: b c: d}", "1:8: a colon behind a complete value")
-	f("[fe80::, a]", "1:2: a key in a list") // a colon before a comma is none of the address
+	f("{a: b c: d}", "1:5: a colon and a space inside a value")
+	f("{a: \"b\": d}", "1:8: a second colon behind a key")
+	f("{a:\"b\"}", "1:3: a colon with no space behind it")
+	f("{a:&b c}", "1:3: a colon with no space behind it")
 	f("? b: c", "1:1: YAML complex keys")
-	f(strings.Repeat("- ", 30)+"a", "nested more than 24 deep")
-	f(strings.Repeat("[", 30), "nested more than 24 deep")
+	f(strings.Repeat("- ", 100)+"a", "1:161: indented by more than 160")
+	f(strings.Repeat("[", 30), "1:25: more than 24 brackets")
+	f(strings.Repeat("{a: ", 30), "1:97: more than 24 brackets")
+	f(strings.Repeat("a: b\n", 257), "257:1: more than 256 keys")
+	f(strings.Repeat("-\n", 1002), "more than 1000 keys or dashes without a value")
+	f("["+strings.Repeat("{a: {b}},", 1001), "more than 1000 keys or dashes without a value")
+	f("["+strings.Repeat("{a: ,},", 1001), "more than 1000 keys or dashes without a value")
+	f("a: "+strings.Repeat("<", 64), "64 times < side by side")
 	f("a: b\n---\nc: d", "2:1: a second document")
 	f("a: b\n...\n...\nc: d", "4:1: a second document")
 	f("a: b\n...\n---\n", "3:1: a second document")
@@ -104,18 +110,28 @@ func TestReadTree_Failure(t *testing.T) {
 	f("a: &b c", "1:4: YAML anchors")
 	f("a: !!str c", "1:4: YAML tags")
 	f("a: |\n  b", "1:4: YAML block scalars")
-	f("a: \"\\q\"", "1:5: not an escape")
-	f("a: \"\\ud83d\"", "1:5: not an escape") // half a surrogate pair
+	f("a: \"\\q\"", "1:4: an escape that JSON")
+	f("a: \"\\x41\"", "1:4: an escape that JSON")
+	f("a: \"\\u00g0\"", "1:4: an escape that JSON")
+	f("a: \"\\ud83d\"", "1:4: an escape that JSON") // half a surrogate pair
+	f("a: 'b", "1:4: this quote is not closed on its line")
+	f("a: \"b\nc\"", "1:4: this quote is not closed on its line")
+	f("a: \"b #\tc\"", "1:4: an escape that JSON") // a tab
 	f("\ta: b", "1:1: a tab")
 	f("a:\tb", "1:3: a tab")
-	f("a: b\n   c\n", "2:4: \"c\" continues a value")
+	f("a: b\n   c\n", "1:4: \"b\" goes on in the next line")
+	f("a: 'b'\n   c\n", "2:4: \"c\" continues a value")
+	f("a: b\n   'c': d\n", "1:4: \"b\" goes on in the next line")
+	f("a:\nb\nc: d\n", "2:1: \"b\" is not a key")
+	f("a: 1\nb\n", "2:1: \"b\" is not a key")
+	f("- a\nb: c\n", "2:1: nothing that is still open begins")
+	f("a: [b\n- c\n", "1:4: this [ is not closed")
+	f("--- a: b\n", "1:5: the document begins beside its marker")
 }
 
-// TestReadTreeRandom reads documents that are written, in random styles, from known values. The
-// YAML library reads them too; it is asked about those without a colon in a value, see doc.go.
+// TestReadTreeRandom reads documents that are written, in random styles, from known values.
 func TestReadTreeRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	asked := 0
 	for range 3000 {
 		w := &yamlWriter{rng: rng}
 		want := w.value(0)
@@ -125,27 +141,12 @@ func TestReadTreeRandom(t *testing.T) {
 		if got, findings := read(text); !reflect.DeepEqual(got, want) || len(findings) > 0 {
 			t.Fatalf("%s\nis read as\n%v\nnot\n%v\n%v", text, got, want, findings)
 		}
-		if w.colons {
-			continue
-		}
-		asked++
-		var library any
-		if err := yaml.Unmarshal([]byte(text), &library); err != nil {
-			t.Fatalf("%s\nthe library says %v", text, err)
-		}
-		if !reflect.DeepEqual(library, want) {
-			t.Fatalf("%s\nis read by the library as\n%v\nnot\n%v", text, library, want)
-		}
-	}
-	if asked < 500 {
-		t.Errorf("the library was asked about %d documents", asked)
 	}
 }
 
 // yamlWriter makes random values and writes them.
 type yamlWriter struct {
-	rng    *rand.Rand
-	colons bool // a scalar that was made holds a colon or what else the library trips over
+	rng *rand.Rand
 }
 
 // value returns a random mapping, list or text.
@@ -173,25 +174,22 @@ func (w *yamlWriter) value(depth int) any {
 }
 
 func (w *yamlWriter) text() string {
-	texts := []string{"eth1", "10.0.0.0/8", "a b", "it's", "größe", "say \"x\"", "a#b", "-x"}
-	odd := []string{
-		"2001:db8::/32", "a: b", ":x", "a, [b]", "\\", "#", "\"", "'", "a\tb", "- a", "{",
-	}
-	if w.rng.IntN(12) == 0 {
-		w.colons = true
-		return odd[w.rng.IntN(len(odd))]
+	texts := []string{
+		"eth1", "10.0.0.0/8", "a b", "it's", "größe", "say \"x\"", "a#b", "-x", "2001:db8::/32",
+		"::/0", ":2055", "65535:666", "1:2:3", "a: b", ":x", "a, [b]", "\\", "#", "\"", "'", "a\tb",
+		"- a", "{", "true", "null", "0x10", "1.5", "<<", "&a", "*a", "!a", "|", "%a", "@a",
 	}
 	return texts[w.rng.IntN(len(texts))]
 }
 
 // scalar writes text plain where YAML allows it, else or at random in quotes.
 func (w *yamlWriter) scalar(text string) string {
-	plain := !strings.ContainsAny(text, ",[]{}\\\t'\"#") && !strings.Contains(text, ": ") &&
+	plain := !strings.ContainsAny(text, ",[]{}\\\t'\"#<&*!|%@") && !strings.Contains(text, ": ") &&
 		!strings.HasPrefix(text, "- ")
 	switch n := w.rng.IntN(4); {
 	case plain && n > 0:
 		return text
-	case n == 1:
+	case n == 1 && !strings.Contains(text, "\t"):
 		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 	}
 	return quoteJSON(text)
@@ -258,7 +256,12 @@ func (w *yamlWriter) flow(v any, indent int) string {
 		return "[" + strings.Join(parts, ",") + "]"
 	case map[string]any:
 		for key, entry := range v {
-			parts = append(parts, space()+w.scalar(key)+": "+w.flow(entry, indent)+space())
+			if strings.Contains(key, ":") {
+				key = quoteJSON(key)
+			} else {
+				key = w.scalar(key)
+			}
+			parts = append(parts, space()+key+": "+w.flow(entry, indent)+space())
 		}
 		return "{" + strings.Join(parts, ",") + "}"
 	}
@@ -271,17 +274,17 @@ func (w *yamlWriter) lineEnd() string {
 	return ends[w.rng.IntN(len(ends))]
 }
 
-// TestReadTreeTime reads large hostile files: the time grows with the size, no faster.
-func TestReadTreeTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large files")
+// TestHostile reads files of the greatest size that are made to take long.
+func TestHostile(t *testing.T) {
+	if testing.Short() || raced {
+		t.Skip("large files, on the clock")
 	}
 	f := func(head, part string) {
 		t.Helper()
-		data := []byte(head + strings.Repeat(part, (maxFile/4-len(head))/len(part)))
+		data := []byte(head + strings.Repeat(part, (maxFile-len(head))/len(part)))
 		begin := time.Now()
 		c, findings := Parse("large.yaml", data)
-		if took := time.Since(begin); took > 5*time.Second {
+		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("%q and many %q: %v", head, part, took)
 		}
 		if c != nil || findings.Err() == nil {
@@ -289,26 +292,29 @@ func TestReadTreeTime(t *testing.T) {
 		}
 		checkFindings(t, data, findings)
 	}
-	f("a: ", "[")
-	f("", "- ")
-	f("", "a:\n")
+	f("a: |\n", "\n") // the library's scanner alone takes an hour for this
+	f("a: >+\n  b\n", "\n")
+	f("", "<") // minutes
+	f("a: \"#", " #\t")
+	f("", "a:\n") // and its parser, for these
 	f("", "a: b\n")
-	f("[", "a,")
+	f("", "\"a\": b\n")
+	f("[\n", "\"a\": b\n")
+	f("{a:\n", "\"b\": c\n")
+	f("", "-\n")
+	f("", "- ")
 	f("{", "a,")
-	f("{", "a:b,")
+	f("{", "a: ,")
+	f("[", "{a},")
+	f("a: ", "{a: ")
+	f("", "---\na\n")
 	f("networks: [", "10.0.0.1,")
-	f("networks: [", "10.0.0.1/8\n")
-	f("networks:\n", "- 10.0.0.1\n")
-	f("a: |\n", "\n")
-	f("a: \"", "\t")
-	f("a: ", "\"")
-	f("a: ", "&a ")
-	f("a: ", "*a ")
-	f("", "<<")
-	f("", "---\n")
-	f("", "a: [\n")
-	f("a: [", "}")
-	f("", "\r")
+	f("networks:\n", "- 10.0.0.1/8\n")
+	f("{a: [", "1:2,")
+	f("hostgroups:\n", "- name: a\n")
+	f("hostgroups: [", "{name: a},\n")
+	f("a: ", "'' ")
+	f("a: ", "&")
+	f("", "%")
 	f("", "\t\n")
-	f("a: [x\n", "] b\n")
 }
