@@ -116,7 +116,9 @@ func (p *packetPrinter) file(path string) error {
 	}
 	defer in.Close()
 	if p.json == nil && p.naming {
-		p.table.flush(p.out)
+		if err := p.table.flush(p.out); err != nil {
+			return err
+		}
 		fmt.Fprintf(p.out, "%s:\n", in.Name())
 	}
 	var frame pcap.Packet
@@ -203,7 +205,7 @@ func (p *packetPrinter) summary() {
 		_ = p.json.Encode(s) // flush reports what the writer said
 		return
 	}
-	p.table.flush(p.out)
+	_ = p.table.flush(p.out) // flush reports what the writer said
 	fmt.Fprintf(p.out, "\n%s, %s on the wire", count(int(s.Packets), "frame"), bytesText(s.Bytes))
 	separator := ": "
 	for st := range decode.NumStatus {
