@@ -126,7 +126,8 @@ func TestPlanMemory(t *testing.T) {
 	f("10.0.0.0/16", "128MiB", two, configMemory{Budget: 128 << 20, Workers: 2, Direct: 65536})
 	f("10.0.0.0/24, 10.0.2.0/24", "8MiB", "{}",
 		configMemory{Budget: 8 << 20, Workers: 1, Direct: 512})
-	f("0.0.0.0/0, ::/0", "1GiB", "{}", configMemory{Budget: 1 << 30, Workers: 1, Directory: 1 << 18})
+	f("0.0.0.0/0, ::/0", "1GiB", "{}",
+		configMemory{Budget: 1 << 30, Workers: 1, Directory: 1 << 18})
 }
 
 func TestConfigCheck_Failure(t *testing.T) {
@@ -143,7 +144,8 @@ func TestConfigCheck_Failure(t *testing.T) {
 	}
 	large := configFile(t, "version: 1\nnetworks: [10.0.0.0/8]\nmemory: {tables: 64TiB}\n")
 	status, out, errOut = runConfig("check", large)
-	if status != exitFailed || out != "" || !strings.Contains(errOut, large+":3:18: memory.tables: ") {
+	if want := large + ":3:18: memory.tables: 64TiB is more than this machine has"; out != "" ||
+		status != exitFailed || !strings.Contains(errOut, want) {
 		t.Errorf("status %d, out %q, err %q", status, out, errOut)
 	}
 }

@@ -35,7 +35,8 @@ type bracket struct {
 func (v *vetter) check(t, next *token.Token) bool {
 	if isPlain(t) {
 		t.Type = token.StringType // what it means is not for the library to say
-		if strings.Contains(t.Value, ": ") {
+		ends := v.rest == "" || v.rest[0] == ' '
+		if strings.Contains(t.Value, ": ") || ends && strings.HasSuffix(t.Value, ":") {
 			return v.fail(t, "put a comma before the key, or quotes around the value",
 				"a colon and a space inside a value")
 		}

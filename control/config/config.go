@@ -100,9 +100,9 @@ func (c *Config) resolve() {
 	}
 }
 
-// Load reads and checks the file at path, for this machine. The error says why the file cannot be read, or is its
-// Findings if there are errors among them; the configuration is then nil. The findings are
-// returned in any case: without an error they are warnings.
+// Load reads and checks the file at path, for this machine. The error says why the file cannot be
+// read, or is its Findings if there are errors among them; the configuration is then nil. The
+// findings are returned in any case: without an error they are warnings.
 func Load(path string) (*Config, Findings, error) {
 	file, err := os.Open(path)
 	if err != nil {

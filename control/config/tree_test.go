@@ -91,6 +91,7 @@ func TestReadTree_Failure(t *testing.T) {
 	f("[a, - b]", "1:5: a dash inside brackets")
 	f("[a: b]", "1:2: a key in a list")
 	f("{a: b c: d}", "1:5: a colon and a space inside a value")
+	f("{a: b: }", "1:5: a colon and a space inside a value")
 	f("{a: \"b\": d}", "1:8: a second colon behind a key")
 	f("{a:\"b\"}", "1:3: a colon with no space behind it")
 	f("{a:&b c}", "1:3: a colon with no space behind it")
