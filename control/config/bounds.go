@@ -136,10 +136,13 @@ func (v *vetter) block(t, begin, next *token.Token) bool {
 	if v.keys[col] > maxKeys {
 		return v.fail(begin, "", "more than %d keys in one mapping", maxKeys)
 	}
-	list := t != begin && next.Type == token.SequenceEntryType // may begin at its key's column
-	if next.Position.Line != v.row && (next.Position.Column < col ||
-		next.Position.Column == col && !list) {
+	dash := next.Type == token.SequenceEntryType
+	switch at := next.Position.Column; {
+	case next.Position.Line == v.row || at > col:
+	case at < col || dash == (t == begin): // a list may begin at its key's column
 		v.empty++
+	case t == begin: // the parser would take the next key for the entry's
+		return v.fail(t, "remove it", "a list entry without a value")
 	}
 	return true
 }

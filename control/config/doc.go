@@ -13,8 +13,7 @@
 // A library scans and parses it. Between the two, vetter holds every token to the text of the file
 // and mends what would make a mapping with the key 2001 of {prefixes: [2001:db8::/32]}. Some things
 // that YAML forbids are read as they are meant: a first comma with nothing before it, a comment
-// with no space before it, a list entry's keys at the column of its dash. Inside braces a plain key
-// cannot hold a colon.
+// with no space before it. Inside braces a plain key cannot hold a colon.
 //
 // The package has no state and starts no goroutine; a Config is read-only once loaded.
 package config
