@@ -34,7 +34,7 @@ memory: {tables: 128MiB}
 `
 
 // demoSpeed is how much faster than real time the demo runs for people who watch.
-const demoSpeed = 3
+const demoSpeed = 5
 
 func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
@@ -117,7 +117,7 @@ func demoTraffic() *blast.Scenario {
 }
 
 func introduce(w io.Writer) {
-	fmt.Fprint(w, `weir demo: the mirror of a small network, three times as fast as in life. Two
+	fmt.Fprint(w, `weir demo: the mirror of a small network, five times as fast as in life. Two
 attacks are on their way: against 198.51.100.7, and against 2001:db8:51::80. The configuration:
 
 `)

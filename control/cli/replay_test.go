@@ -224,7 +224,7 @@ func TestUsage(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes eight seconds: it runs at three times real time")
+		t.Skip("takes five seconds: it runs at five times real time")
 	}
 	dir := t.TempDir()
 	status, out, errOut := weir("demo", "--exit", "--evidence", dir)

@@ -63,6 +63,8 @@ func TestParseRate_Failure(t *testing.T) {
 	f("20 k", "write 20k")
 	f("20kpps", "write 20k")
 	f("1Gbit/s", "write 1G")
+	f("1Gbit", "write 1G")
+	f("5apples", "not a rate")
 	f("100Mbps", "write 100M")
 	f("1T", "write 1000G")
 	f("20,000", "write 20000")

@@ -126,6 +126,7 @@ func TestReadTree_Failure(t *testing.T) {
 	f("a:\nb\nc: d\n", "2:1: \"b\" is not a key")
 	f("a: 1\nb\n", "2:1: \"b\" is not a key")
 	f("- a\nb: c\n", "2:1: nothing that is still open begins")
+	f("a:\n-\nb: c\n", "2:1: a list entry without a value")
 	f("a: [b\n- c\n", "1:4: this [ is not closed")
 	f("--- a: b\n", "1:5: the document begins beside its marker")
 }

@@ -119,29 +119,32 @@ func rateHint(text string) string {
 	if err == nil && f >= 0 && f <= maxRate && f == math.Trunc(f) {
 		return "write " + Rate(f).String()
 	}
-	return unitHint(text, rateSuffixes(), func(unit string) string {
-		for _, end := range []string{"bit/s", "bits", "bps", "pps", "fps", "/s", "p", "b"} {
+	return unitHint(text, rateSuffixes(), func(unit string) (string, bool) {
+		for _, end := range []string{
+			"bits/s", "bit/s", "bits", "bit", "bps", "pps", "fps", "/s", "p", "b",
+		} {
 			unit = strings.TrimSuffix(unit, end)
 		}
-		return map[string]string{"k": "k", "m": "M", "g": "G", "t": "000G", "": ""}[unit]
+		right, ok := map[string]string{"k": "k", "m": "M", "g": "G", "t": "000G", "": ""}[unit]
+		return right, ok
 	})
 }
 
 // sizeHint guesses the size that was meant.
 func sizeHint(text string) string {
-	return unitHint(text, sizeSuffixes(), func(unit string) string {
+	return unitHint(text, sizeSuffixes(), func(unit string) (string, bool) {
 		for _, u := range sizeSuffixes() {
 			if strings.EqualFold(u.text, unit) || strings.EqualFold(u.text, unit+"iB") {
-				return u.text
+				return u.text, true
 			}
 		}
-		return ""
+		return "", false
 	})
 }
 
 // unitHint returns a suggestion made of text's number and the unit that correct makes of the
-// rest in lower case, or nothing if that does not parse.
-func unitHint(text string, units []suffix, correct func(unit string) string) string {
+// rest in lower case, or nothing if it knows none or that does not parse.
+func unitHint(text string, units []suffix, correct func(unit string) (string, bool)) string {
 	text = strings.Map(func(c rune) rune {
 		if strings.ContainsRune(" ,_'", c) {
 			return -1
@@ -149,10 +152,11 @@ func unitHint(text string, units []suffix, correct func(unit string) string) str
 		return c
 	}, text)
 	unit := strings.TrimLeft(text, "0123456789.")
-	guess := text[:len(text)-len(unit)] + correct(strings.ToLower(unit))
-	if unit != "" && correct(strings.ToLower(unit)) == "" && !strings.ContainsAny(unit, "bpf/") {
+	right, known := correct(strings.ToLower(unit))
+	if !known {
 		return ""
 	}
+	guess := text[:len(text)-len(unit)] + right
 	if _, p := number(guess, units); p != nil {
 		return ""
 	}
