@@ -8,6 +8,10 @@ import (
 )
 
 func TestPipeline(t *testing.T) {
+	packets := 3_000_000
+	if testing.Short() {
+		packets = 500_000
+	}
 	f := func(workload string, wantHosts int) {
 		t.Helper()
 		w, err := blast.Find(workload)
@@ -15,7 +19,7 @@ func TestPipeline(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := Pipeline(PipelineConfig{
-			Workload: w, Packets: 3_000_000, Runs: 6, Groups: 100,
+			Workload: w, Packets: packets, Runs: 6, Groups: 100,
 			Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"),
 				netip.MustParsePrefix("10.9.0.0/16")},
 		})
@@ -28,7 +32,7 @@ func TestPipeline(t *testing.T) {
 		if r.NSPerPacket <= 0 || r.Lowest > r.NSPerPacket || r.NSPerPacket > r.Highest {
 			t.Errorf("%s: median %v, from %v to %v", workload, r.NSPerPacket, r.Lowest, r.Highest)
 		}
-		if r.Flips == 0 || r.Hosts != wantHosts {
+		if !testing.Short() && (r.Flips == 0 || r.Hosts != wantHosts) {
 			t.Errorf("%s: %d flips, %d hosts, want %d", workload, r.Flips, r.Hosts, wantHosts)
 		}
 		if workload == "W1" && (r.Hints == 0 || r.Samples == 0) {

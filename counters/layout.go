@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sort"
 )
 
 // Key is an address as one 16-byte key in two big-endian halves; IPv4 is v4-mapped.
@@ -50,18 +51,17 @@ func (k Key) Compare(o Key) int {
 
 // Sizes of the parts of a layout.
 const (
-	maxDirectBits  = 24      // a network with more host bits goes to the directory
-	aggregateBits  = 16      // aggregates per directory network: at most 2^16 …
-	aggregatePart  = 8       // … and so few that they take an eighth of the budget
-	slabPart       = 4       // flow slabs take at most a quarter of it
-	dirWays        = 16      // entries of a directory bucket
-	maxDirectory   = 1 << 18 // directory entries per worker
-	minDirectory   = 1 << 10
-	minSlabs       = 64
-	maxSmallSlabs  = 1 << 17
-	maxBigSlabs    = 1 << 14
-	slotsPerHost   = 2 // incoming and outgoing, side by side
-	networkAligned = 64
+	maxDirectBits = 24      // a network with more host bits goes to the directory
+	aggregateBits = 16      // aggregates per directory network: at most 2^16 …
+	aggregatePart = 8       // … and so few that they take an eighth of the budget
+	slabPart      = 4       // flow slabs take at most a quarter of it
+	dirWays       = 16      // entries of a directory bucket
+	maxDirectory  = 1 << 18 // directory entries per worker
+	minDirectory  = 1 << 10
+	minSlabs      = 64
+	maxSmallSlabs = 1 << 17
+	maxBigSlabs   = 1 << 14
+	slotsPerHost  = 2 // incoming and outgoing, side by side
 )
 
 // Network is one home network's place in a Layout.
@@ -100,21 +100,25 @@ func NewLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, er
 	if workers < 1 {
 		return nil, fmt.Errorf("plan tables: %d workers", workers)
 	}
-	direct := directOrder(nets)
-	for n := len(direct); n >= 0; n-- {
-		for entries := uint32(maxDirectory); entries >= minDirectory; entries /= 4 {
-			l := plan(nets, direct[:n], entries, workers, budget)
-			if l.Memory() <= budget && uint64(l.Slots) <= maxSlots {
-				return l, nil
-			}
-			if l.Directory == 0 {
-				break // smaller directories change nothing
-			}
-		}
+	fits := func(l *Layout) bool { return l.Memory() <= budget && uint64(l.Slots) <= maxSlots }
+	ranks, candidates := directRanks(nets)
+	if l := plan(nets, ranks, candidates, maxDirectory, workers, budget); fits(l) {
+		return l, nil
 	}
-	least := plan(nets, nil, minDirectory, workers, budget)
-	return nil, fmt.Errorf("plan tables: the smallest plan for %d networks takes %d bytes, "+
-		"the budget is %d", len(nets), least.Memory(), budget)
+	// The more networks are direct the more memory it takes: find the first number that is too many.
+	tooMany := sort.Search(candidates+1, func(direct int) bool {
+		return !fits(plan(nets, ranks, direct, minDirectory, workers, budget))
+	})
+	if tooMany == 0 {
+		least := plan(nets, ranks, 0, minDirectory, workers, budget)
+		return nil, fmt.Errorf("plan tables: the smallest plan for %d networks takes %d bytes, "+
+			"the budget is %d", len(nets), least.Memory(), budget)
+	}
+	entries := uint32(maxDirectory)
+	for !fits(plan(nets, ranks, tooMany-1, entries, workers, budget)) {
+		entries /= 4
+	}
+	return plan(nets, ranks, tooMany-1, entries, workers, budget), nil
 }
 
 // disjoint returns the networks sorted by address, without those inside another.
@@ -138,32 +142,43 @@ func disjoint(networks []netip.Prefix) []netip.Prefix {
 	return out
 }
 
-// directOrder returns the networks that may be direct, smallest first.
-func directOrder(nets []netip.Prefix) []netip.Prefix {
-	var out []netip.Prefix
-	for _, p := range nets {
-		if p.Addr().BitLen()-p.Bits() <= maxDirectBits {
-			out = append(out, p)
+// directRanks returns the place of every network among those that may be direct, the smallest
+// first, and how many these are.
+func directRanks(nets []netip.Prefix) (ranks []int, candidates int) {
+	order := make([]int, len(nets))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return hostBits(nets[a]) - hostBits(nets[b]) })
+	ranks = make([]int, len(nets))
+	for rank, i := range order {
+		ranks[i] = rank
+		if hostBits(nets[i]) <= maxDirectBits {
+			candidates++
 		}
 	}
-	slices.SortStableFunc(out, func(a, b netip.Prefix) int { return b.Bits() - a.Bits() })
-	return out
+	return ranks, candidates
 }
 
-func plan(nets, direct []netip.Prefix, entries uint32, workers int, budget uint64) *Layout {
-	l := &Layout{Workers: workers, Budget: budget}
-	extra := aggregateBitsFor(len(nets)-len(direct), workers, budget)
+func hostBits(p netip.Prefix) int { return p.Addr().BitLen() - p.Bits() }
+
+// plan lays out nets, of which those with a rank below direct are indexed by address.
+func plan(
+	nets []netip.Prefix, ranks []int, direct int, entries uint32, workers int, budget uint64,
+) *Layout {
+	l := &Layout{Workers: workers, Budget: budget, Networks: make([]Network, 0, len(nets))}
+	extra := aggregateBitsFor(len(nets)-direct, workers, budget)
 	var slots uint64
-	for _, p := range nets {
-		n := Network{Prefix: p, Base: uint32(slots), Direct: slices.Contains(direct, p)}
-		hostBits := p.Addr().BitLen() - p.Bits()
+	for i, p := range nets {
+		n := Network{Prefix: p, Base: uint32(slots), Direct: ranks[i] < direct}
+		bits := hostBits(p)
 		if !n.Direct {
 			l.Directory = entries
 			n.Shift = aggregateShift(p, extra)
-			hostBits -= int(n.Shift)
+			bits -= int(n.Shift)
 		}
-		n.Count = 1 << hostBits
-		slots += (slotsPerHost*uint64(n.Count) + networkAligned - 1) &^ (networkAligned - 1)
+		n.Count = 1 << bits
+		slots += slotsPerHost * uint64(n.Count)
 		l.Networks = append(l.Networks, n)
 	}
 	l.DirBase = uint32(slots)
@@ -227,13 +242,15 @@ func (l *Layout) Hosts() uint64 {
 // Slot returns the incoming slot of the host ip if it is direct, else that of its aggregate;
 // false when ip is not in a home network. The packet path uses prefix.Table instead.
 func (l *Layout) Slot(ip netip.Addr) (slot uint32, direct, ok bool) {
-	for i := range l.Networks {
-		n := &l.Networks[i]
-		if n.Prefix.Contains(ip) {
-			return n.Base + slotsPerHost*n.index(KeyOf(ip)), n.Direct, true
-		}
+	k := KeyOf(ip)
+	after := sort.Search(len(l.Networks), func(i int) bool {
+		return KeyOf(l.Networks[i].Prefix.Addr()).Compare(k) > 0
+	})
+	if after == 0 || !l.Networks[after-1].Prefix.Contains(ip) {
+		return 0, false, false
 	}
-	return 0, false, false
+	n := &l.Networks[after-1]
+	return n.Base + slotsPerHost*n.index(k), n.Direct, true
 }
 
 // index returns the number of k's host or aggregate within n.

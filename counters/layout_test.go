@@ -36,6 +36,31 @@ func TestLayoutFits(t *testing.T) {
 	f(16<<30, 1, "10.0.0.0/8")
 }
 
+// TestManyNetworks plans as many networks as a large configuration names, which do not all fit.
+func TestManyNetworks(t *testing.T) {
+	var nets []netip.Prefix
+	for i := range 20_000 {
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0})
+		if i%2 == 1 {
+			a = netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 8), byte(i)})
+		}
+		nets = append(nets, netip.PrefixFrom(a, 24+24*(i%2)))
+	}
+	l, err := NewLayout(nets, 1, 256<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := 0
+	for i := range l.Networks {
+		if l.Networks[i].Direct {
+			direct++
+		}
+	}
+	if direct == 0 || direct == len(nets) || l.Memory() > 256<<20 {
+		t.Errorf("%d of %d networks direct in %d bytes", direct, len(nets), l.Memory())
+	}
+}
+
 func TestLayoutRefuses(t *testing.T) {
 	f := func(want string, budget uint64, workers int, networks ...string) {
 		t.Helper()
