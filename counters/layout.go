@@ -105,7 +105,7 @@ func NewLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, er
 	if l := plan(nets, ranks, candidates, maxDirectory, workers, budget); fits(l) {
 		return l, nil
 	}
-	// The more networks are direct the more memory it takes: find the first number that is too many.
+	// The more networks are direct the more memory it takes: find the first number too many.
 	tooMany := sort.Search(candidates+1, func(direct int) bool {
 		return !fits(plan(nets, ranks, direct, minDirectory, workers, budget))
 	})
@@ -149,7 +149,9 @@ func directRanks(nets []netip.Prefix) (ranks []int, candidates int) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return hostBits(nets[a]) - hostBits(nets[b]) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return hostBits(nets[a]) - hostBits(nets[b])
+	})
 	ranks = make([]int, len(nets))
 	for rank, i := range order {
 		ranks[i] = rank
