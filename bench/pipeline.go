@@ -140,7 +140,8 @@ func newPipeline(c PipelineConfig) (*pipeline, error) {
 		return nil, err
 	}
 	p.direct = layout.Networks[0].Direct
-	if p.policy, err = fastpath.NewPolicy(layout, groups(c.Groups), &decode.Decoder{}); err != nil {
+	p.policy, err = fastpath.NewPolicy(layout, groups(c.Groups), &decode.Decoder{}, 1)
+	if err != nil {
 		return nil, err
 	}
 	var errs [3]error

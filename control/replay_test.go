@@ -79,11 +79,16 @@ func testConfig(t detect.Thresholds) Config {
 
 func run(tb testing.TB, c Config, s *blast.Scenario) (*log, *Replay) {
 	tb.Helper()
+	return runSampled(tb, c, s, 1)
+}
+
+func runSampled(tb testing.TB, c Config, s *blast.Scenario, sampling uint32) (*log, *Replay) {
+	tb.Helper()
 	capture, err := s.Capture("test")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	source := replay.New([]*pcap.Reader{capture}, replay.Options{})
+	source := replay.New([]*pcap.Reader{capture}, replay.Options{Sampling: sampling})
 	defer source.Close()
 	l := &log{}
 	r, err := NewReplay(c, source, l)
@@ -253,5 +258,27 @@ func TestYearsOfDarkness(t *testing.T) {
 	}
 	if !slices.Equal(l.lines, want) {
 		t.Errorf("events %q, want %q", l.lines, want)
+	}
+}
+
+// TestSampledMirror replays one packet of a hundred: limits are compared with what was on the wire,
+// as early, and with evidence.
+func TestSampledMirror(t *testing.T) {
+	c := testConfig(limit(rate.PPS, 20_000))
+	l, _ := runSampled(t, c, traffic(1,
+		flow("udp_flood", "10.0.7.7", 50, 0, 4*time.Second),
+		flow("ntp_amplification", "10.0.3.4", 2000, 1200*time.Millisecond, 4*time.Second)), 100)
+	if len(l.started) != 1 || l.started[0].Target.Addr().String() != "10.0.3.4" {
+		t.Fatalf("events %q", l.lines)
+	}
+	delay := time.Duration(l.times[0]-start) - 1200*time.Millisecond
+	if delay > 200*time.Millisecond {
+		t.Errorf("ten times the limit is found after %v", delay)
+	}
+	if l.evidence[0].Before < 10 {
+		t.Errorf("%d packets from before the verdict", l.evidence[0].Before)
+	}
+	if peak := l.started[0].AtVerdict[rate.Incoming].Packets[rate.Total]; peak < 20_000 {
+		t.Errorf("%d packets per second at the verdict: not multiplied by the sampling rate", peak)
 	}
 }

@@ -70,8 +70,12 @@ func (e *Engine) newView(name string, layout *counters.Layout, inputs []int) (*v
 	size := min(watchSize, 2*layout.Hosts()) // both directions
 	v := &view{name: name, layout: layout, watch: rate.NewWatch(int(size))}
 	var err error
-	groups := fastGroups(&e.config.Policy)
-	if v.policy, err = fastpath.NewPolicy(layout, groups, e.config.Decoder); err != nil {
+	groups, sampling := fastGroups(&e.config.Policy), uint32(1)
+	for _, i := range inputs { // of different rates the highest: a hint may come early
+		sampling = max(sampling, e.config.Inputs[i].Sampling)
+	}
+	v.policy, err = fastpath.NewPolicy(layout, groups, e.config.Decoder, sampling)
+	if err != nil {
 		return nil, err
 	}
 	if v.merger, err = counters.NewMerger(&e.memory, layout); err != nil {

@@ -71,15 +71,19 @@ const (
 	frameMost = 9216
 )
 
-// NewPolicy compiles groups for l. groups[0] holds the hosts that no other group names.
-func NewPolicy(l *counters.Layout, groups []Group, decoder *decode.Decoder) (*Policy, error) {
+// NewPolicy compiles groups for l, for workers that see one of sampling packets. groups[0] holds
+// the hosts that no other group names.
+func NewPolicy(
+	l *counters.Layout, groups []Group, decoder *decode.Decoder, sampling uint32,
+) (*Policy, error) {
 	if len(groups) == 0 || len(groups) > 1<<16 {
 		return nil, fmt.Errorf("compile policy: %d hostgroups, not 1 to 65536", len(groups))
 	}
 	p := &Policy{layout: l, decoder: decoder, shares: make([][2]share, len(groups))}
 	for g := range groups {
 		for d := range groups[g].Limits {
-			p.shares[g][d] = newShare(&groups[g].Limits[d], uint64(l.Workers))
+			parts := uint64(l.Workers) * uint64(max(1, sampling))
+			p.shares[g][d] = newShare(&groups[g].Limits[d], parts)
 		}
 	}
 	var entries []prefix.Entry
@@ -130,16 +134,16 @@ func (p *Policy) placeNetwork(
 	return to
 }
 
-// newShare divides l among workers. A hint must not come too late when one worker sees less than
-// its part, so shares round down, to at least 1.
-func newShare(l *Limits, workers uint64) share {
+// newShare divides l into parts: among workers, and by what sampling leaves out. A hint must not
+// come too late when one worker sees less than its part, so shares round down, to at least 1.
+func newShare(l *Limits, parts uint64) share {
 	var s share
 	s.cold, s.admit = 1<<30, admitMost
 	part := func(limit uint64) uint64 {
 		if limit == 0 {
 			return 0
 		}
-		return max(1, limit/workers)
+		return max(1, limit/parts)
 	}
 	for a := range NumAspects {
 		s.packets[a], s.bytes[a] = part(l.Packets[a]), part(l.Bytes[a])

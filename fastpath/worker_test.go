@@ -65,7 +65,7 @@ func newRig(tb testing.TB, limits Limits, networks ...string) *rig {
 	r.layout, err = counters.NewLayout(nets, 1, 256<<20)
 	check()
 	r.policy, err = NewPolicy(r.layout, []Group{{Limits: [2]Limits{limits, limits}}},
-		&decode.Decoder{})
+		&decode.Decoder{}, 1)
 	check()
 	m := &counters.Memory{}
 	tb.Cleanup(func() {
@@ -266,7 +266,7 @@ func TestLongestGroupWins(t *testing.T) {
 		return g
 	}
 	p, err := NewPolicy(l, []Group{{}, group("10.0.0.0/8"), group("10.0.1.0/24", "2001:db8:1::/48"),
-		group("10.0.1.7/32")}, &decode.Decoder{})
+		group("10.0.1.7/32")}, &decode.Decoder{}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
