@@ -13,7 +13,7 @@ type Decoder struct {
 
 	// LengthFromIP is for mirrors that crop frames and do not say how long they were: where the
 	// outermost IP header claims more than came, it is believed, and Record.Wire grows by the
-	// difference.
+	// difference. The 32 bits of a jumbogram (RFC 2675) are not: one frame would be 4 GB.
 	LengthFromIP bool
 }
 

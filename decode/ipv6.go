@@ -24,7 +24,7 @@ func (d *Decoder) ipv6(r *Record, b []byte, n uint, level uint8) Status {
 	if length == ipv6Len {
 		length = ipv6NoLength(b, n)
 	}
-	if length > n && d.LengthFromIP {
+	if length > n && length <= ipv6Longest && d.LengthFromIP { // a jumbogram is not believed
 		n = r.believe(length, n)
 	}
 	r.Src.Hi = binary.BigEndian.Uint64(b[offIPv6Src:])
@@ -52,17 +52,19 @@ const (
 	jumboEnd      = offJumboValue + 4
 )
 
+// ipv6Longest is the length of the longest packet that is no jumbogram.
+const ipv6Longest = ipv6Len + 1<<16 - 1
+
 // ipv6NoLength returns the length of a packet whose payload length is 0: that of a jumbogram, of
 // nothing behind the header, or of all that is there when it is too long for the field, as
 // segmentation offload shows it.
 func ipv6NoLength(b []byte, n uint) uint {
-	const longest = ipv6Len + 1<<16 - 1
 	switch {
 	case b[offIPv6Next] == protoHopByHop && len(b) >= jumboEnd &&
 		binary.BigEndian.Uint16(b[offJumbo:]) == jumboOption:
 		jumbo := uint(binary.BigEndian.Uint32(b[offJumboValue:]))
 		return ipv6Len + min(jumbo, 1<<32-1-ipv6Len)
-	case n > longest:
+	case n > ipv6Longest:
 		return n
 	}
 	return ipv6Len
