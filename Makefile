@@ -21,7 +21,7 @@ LINTER    = $(GO) tool -modfile=tools/lint/linters/go.mod golangci-lint
 PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race test386 fuzz bench vet lint cross clean
+.PHONY: help build demo test race test386 fuzz bench pgo vet lint cross clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,10 @@ fuzz: ## Run every fuzz target for FUZZTIME seconds, FUZZTOTAL for all
 bench: build ## Run the benchmarks that match BENCH, then the packet pipeline
 	$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) ./...
 	./weir bench pipeline
+
+pgo: ## Renew default.pgo, the profile that builds are optimized by
+	$(BUILD) -pgo=off -o weir .
+	./weir bench pipeline --workload W1,W2,W4,W5,W6,W7,W8 --runs 1 --cpuprofile default.pgo
 
 vet: ## Run go vet
 	$(GO) vet ./...

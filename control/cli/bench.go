@@ -2,7 +2,10 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"runtime/pprof"
 
 	"github.com/spf13/cobra"
 
@@ -32,10 +35,18 @@ func newBenchPipeline() *cobra.Command {
 	packets := cmd.Flags().Int("packets", 20_000_000, "packets per run")
 	runs := cmd.Flags().Int("runs", 10, "runs, of which the median counts")
 	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
+	profile := cmd.Flags().String("cpuprofile", "", "file for a CPU profile of the runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		asJSON, err := output()
 		if err != nil {
 			return err
+		}
+		if *profile != "" {
+			stop, err := startProfile(*profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
 		}
 		if *packets < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
 			return usageError("--packets and --runs are at least 1, --hostgroups 1 to 256")
@@ -59,6 +70,21 @@ func newBenchPipeline() *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// startProfile writes a CPU profile to path until stop is called.
+func startProfile(path string) (stop func(), err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write CPU profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, fmt.Errorf("write CPU profile %s: %w", path, errors.Join(err, f.Close()))
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // a torn profile is found by who reads it
+	}, nil
 }
 
 func printPipeline(cmd *cobra.Command, r *bench.PipelineResult, asJSON, first bool) error {
