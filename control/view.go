@@ -27,7 +27,8 @@ type worker struct {
 	*fastpath.Worker
 	sampling uint32
 	tables   [2]*counters.Table
-	epoch    *fastpath.Epoch // wanted, or in force once acknowledged
+	epochs   [2]fastpath.Epoch
+	epoch    *fastpath.Epoch // wanted, or in force once acknowledged; one of epochs
 	moving   bool            // the table before that of epoch was not merged yet
 }
 
@@ -107,7 +108,8 @@ func (e *Engine) newWorker(v *view, number int) (*worker, error) {
 		return nil, err
 	}
 	w.tables[0].Start = e.config.Start
-	w.epoch = &fastpath.Epoch{Seq: 1, Policy: v.policy, Table: w.tables[0]}
+	w.epoch = &w.epochs[1]
+	*w.epoch = fastpath.Epoch{Seq: 1, Policy: v.policy, Table: w.tables[0]}
 	w.Worker = fastpath.NewWorker(fastpath.Config{
 		Number: number, Source: in.Source, Sampling: w.sampling, Sides: in.Sides,
 		Directory: dir, Seed: seed, First: *w.epoch,
@@ -121,8 +123,9 @@ func (w *worker) publish() {
 	if w.moving {
 		return
 	}
-	seq := w.epoch.Seq + 1
-	w.epoch = &fastpath.Epoch{Seq: seq, Policy: w.epoch.Policy, Table: w.tables[(seq-1)&1]}
+	seq, policy := w.epoch.Seq+1, w.epoch.Policy
+	w.epoch = &w.epochs[seq&1] // that of seq-2, which the worker has left
+	*w.epoch = fastpath.Epoch{Seq: seq, Policy: policy, Table: w.tables[(seq-1)&1]}
 	w.moving = true
 	w.Publish(w.epoch)
 }
