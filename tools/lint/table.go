@@ -71,7 +71,7 @@ func house() rules {
 		control:      []string{"control/..."},
 		vocabulary:   []string{"decode", "ring", "counters"},
 		assemblers:   []string{"fastpath", "control"},
-		faces:        []string{"control/cli"},
+		faces:        []string{"control/cli", "control/daemon"},
 		adapters:     []string{"control/action/*", "control/sink/*", "control/bgp", "control/api"},
 		workshop:     []string{"tools/...", "bench/..."},
 		workshopDoor: "control/cli",
@@ -94,7 +94,9 @@ func rooms() []room {
 		{"ring", nil},
 		{"ring/replay", []string{"ring", "decode/pcap"}},
 		{"ring/ringtest", []string{"ring", "ring/xsk", "decode/pcap"}},
-		{"ring/*", []string{"ring"}}, // one kernel interface each
+		{"ring/nic", nil},
+		{"ring/afxdp", []string{"ring", "ring/xsk", "ring/nic"}},
+		{"ring/*", []string{"ring", "ring/nic"}}, // one kernel interface each
 		{"counters", nil},
 		{"counters/prefix", nil},
 		{"fastpath", []string{"ring", "decode/...", "counters/...", "fastpath/filter"}},
@@ -112,8 +114,10 @@ func rooms() []room {
 		{"control/bgp/...", []string{"control/governor", "control/flowspec", "control/bgp/..."}},
 		{"control/action/*", []string{"control/ban", "control/governor", "control/flowspec"}},
 		{"control/sink/*", []string{"control/rate", "control/ban"}},
+		{"control/health", nil},
+		{"control/logs", nil},
 		{"control/web", nil},
-		{"control/api", []string{"control/rate", "control/detect", "control/ban", "control/web"}},
+		{"control/api", []string{"control/web"}},
 		{"control/top", []string{"control/api"}},
 		{"control/config", []string{
 			"decode/...", "ring/...", "counters/...", "fastpath/...",
@@ -125,6 +129,9 @@ func rooms() []room {
 			"control/rate", "control/detect", "control/ban", "control/governor",
 			"control/capture", "fastpath",
 			"decode", "counters", "ring", "ring/replay", // vocabulary, and the lock-step source
+		}},
+		{"control/daemon", []string{
+			"decode/...", "ring/...", "counters/...", "fastpath/...", "control/...",
 		}},
 		{"control/cli", []string{
 			"decode/...", "ring/...", "counters/...", "fastpath/...", "control/...",
@@ -155,6 +162,17 @@ func fences() []fence {
 			tests: true,
 		},
 		{path: "github.com/asavie/xdp", dirs: []string{"bench/peers/..."}, tests: true},
+		{
+			path: "github.com/cilium/ebpf", dirs: []string{"ring/afxdp", "tools/...", "bench/..."},
+			tests: true,
+		},
+		{
+			path:  "github.com/vishvananda/netlink",
+			dirs:  []string{"ring/nic", "tools/...", "bench/..."},
+			tests: true,
+		},
+		{path: "github.com/charmbracelet", dirs: []string{"control/top"}},
+		{path: "github.com/coreos/go-systemd", dirs: []string{"control/daemon"}},
 	}
 }
 
