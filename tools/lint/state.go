@@ -44,7 +44,9 @@ func packageVars(p *pkg, name string) variables {
 			for _, spec := range d.Specs {
 				value := spec.(*ast.ValueSpec)
 				for _, id := range value.Names {
-					vars[id.Name] = value
+					if id.Name != "_" { // an assertion about a type: nothing can change it
+						vars[id.Name] = value
+					}
 				}
 			}
 		}

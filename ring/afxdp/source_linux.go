@@ -1,0 +1,153 @@
+package afxdp
+
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weir/ring"
+	"weir/ring/xsk"
+)
+
+// pollMillis is the longest that Poll sleeps.
+const pollMillis = 10
+
+// Source is what one worker receives from: the queues that are its own, in turn. Their sockets
+// come and go under a Mirror; without any it lends nothing.
+//
+// Concurrency: one goroutine calls Poll and Release. All else may be called from any.
+type Source struct {
+	want atomic.Pointer[held] // written by the Mirror
+	seen atomic.Pointer[held] // what Poll uses: sockets of older ones may be released
+
+	current *held
+	turn    int        // index of the socket to look at next
+	lent    *xsk.Queue // whose frames are lent
+	now     int64      // the clock at the last Poll
+	busy    int64      // the clock when there was a frame last
+	polls   []unix.PollFd
+
+	mirror *Mirror
+	number int
+	spin   int64
+	clock  func() int64
+	event  int // eventfd that ends a sleep
+}
+
+var _ ring.Source = (*Source)(nil)
+
+// held are the sockets of a source at one time. It is immutable.
+type held struct{ sockets []*socket }
+
+func newSource(m *Mirror, number int) (*Source, error) {
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{
+		mirror: m, number: number, spin: int64(m.config.Spin), clock: m.config.Clock,
+		event: event, current: &held{},
+	}
+	s.want.Store(s.current)
+	s.adopt(s.current)
+	return s, nil
+}
+
+// Poll implements ring.Source. A queue whose rings contradict themselves is left out from then
+// on, until the Mirror has made its socket anew.
+func (s *Source) Poll(b *ring.Batch) (int, error) {
+	if w := s.want.Load(); w != s.current {
+		s.adopt(w)
+	}
+	if n := s.look(b); n > 0 {
+		return n, nil
+	}
+	s.now = max(s.now, s.clock())
+	if s.now-s.busy >= s.spin {
+		s.sleep()
+		if n := s.look(b); n > 0 {
+			return n, nil
+		}
+		s.now = max(s.now, s.clock())
+	}
+	b.N, b.Fill, b.Now = 0, 0, s.now
+	return 0, nil
+}
+
+// look takes a burst from the first socket, in turn, that has frames.
+func (s *Source) look(b *ring.Batch) int {
+	sockets := s.current.sockets
+	for range sockets {
+		if s.turn++; s.turn >= len(sockets) {
+			s.turn = 0
+		}
+		q := sockets[s.turn]
+		if q.broken.Load() != nil {
+			continue
+		}
+		n, err := q.Queue.Poll(b)
+		if err != nil {
+			q.broken.Store(&err)
+			s.mirror.Wake()
+			continue
+		}
+		if n > 0 {
+			s.lent = q.Queue
+			s.now = max(s.now, b.Now)
+			b.Now, s.busy = s.now, s.now
+			return n
+		}
+	}
+	return 0
+}
+
+// Release implements ring.Source.
+func (s *Source) Release(b *ring.Batch) {
+	if s.lent != nil {
+		s.lent.Release(b)
+		s.lent = nil
+	}
+}
+
+// sleep waits for a frame, a Wake, or a little while. It is a system call that the scheduler
+// knows of, so that stopping the world does not wait for it.
+func (s *Source) sleep() {
+	n, err := unix.Poll(s.polls, pollMillis)
+	if err != nil || n <= 0 {
+		return
+	}
+	if s.polls[0].Revents != 0 {
+		var counter [8]byte
+		_, _ = unix.Read(s.event, counter[:])
+	}
+	for i := range s.polls[1:] {
+		const gone = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
+		if s.polls[1+i].Revents&gone != 0 { // an interface that is down: poll returns at once
+			time.Sleep(time.Millisecond)
+			return
+		}
+	}
+}
+
+// Wake ends a sleep in Poll.
+func (s *Source) Wake() {
+	one := [8]byte{0: 1}
+	_, _ = unix.Write(s.event, one[:]) // full: it is awake already
+}
+
+// adopt moves to other sockets; those left are not touched from here on.
+func (s *Source) adopt(w *held) {
+	s.current, s.turn = w, 0
+	s.polls = append(s.polls[:0], unix.PollFd{Fd: int32(s.event), Events: unix.POLLIN})
+	for _, q := range w.sockets {
+		s.polls = append(s.polls, unix.PollFd{Fd: int32(q.fd), Events: unix.POLLIN})
+	}
+	s.seen.Store(w)
+}
+
+// Stats implements ring.Source.
+func (s *Source) Stats() ring.Stats { return s.mirror.statsOf(s.number) }
+
+// Close implements ring.Source. It does nothing: the Mirror closes its sources together.
+func (s *Source) Close() error { return nil }

@@ -1,0 +1,163 @@
+package nic
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Handle asks the kernel about interfaces.
+//
+// Concurrency: any goroutine may call its methods.
+type Handle struct {
+	route   *netlink.Handle
+	mu      sync.Mutex // of route: requests and answers on one socket
+	ioctl   int
+	changed chan struct{}
+	done    chan struct{}
+}
+
+// requestTimeout bounds one question to the kernel.
+const requestTimeout = 2 * time.Second
+
+// Open opens a handle on the interfaces of the calling thread's network namespace. Close it.
+func Open() (*Handle, error) {
+	route, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	h := &Handle{route: route, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	if err := route.SetSocketTimeout(requestTimeout); err != nil {
+		route.Close()
+		return nil, fmt.Errorf("bound a netlink socket's wait: %w", err)
+	}
+	h.ioctl, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		route.Close()
+		return nil, fmt.Errorf("open a socket for ethtool: %w", err)
+	}
+	if err := h.subscribe(); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+// subscribe makes Changed tell of every change of a link.
+func (h *Handle) subscribe() error {
+	updates := make(chan netlink.LinkUpdate, 64)
+	err := netlink.LinkSubscribeWithOptions(updates, h.done, netlink.LinkSubscribeOptions{
+		ErrorCallback: func(error) {}, // a lost update: whoever watches also looks now and then
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe to changes of links: %w", err)
+	}
+	go func() { // ends when the subscription does, by Close
+		for range updates {
+			select {
+			case h.changed <- struct{}{}:
+			default: // one is waiting to be taken
+			}
+		}
+	}()
+	return nil
+}
+
+// Changed receives whenever something about a link may have changed. An overflow of the kernel's
+// buffer can lose a change, so that a watcher should also look by the clock.
+func (h *Handle) Changed() <-chan struct{} { return h.changed }
+
+// Close ends the handle.
+func (h *Handle) Close() error {
+	close(h.done)
+	h.route.Close()
+	return unix.Close(h.ioctl)
+}
+
+// Find returns the interface of that name, or an error that is ErrMissing when there is none.
+func (h *Handle) Find(name string) (Interface, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	link, err := h.route.LinkByName(name)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return Interface{}, fmt.Errorf("find interface %s: %w", name, ErrMissing)
+	}
+	if err != nil {
+		return Interface{}, fmt.Errorf("find interface %s: %w", name, err)
+	}
+	i := describe(link)
+	if i.RXQueues, err = h.rxQueues(name); err != nil {
+		i.RXQueues = max(1, link.Attrs().NumRxQueues) // a driver without channels: what it made
+	}
+	return i, nil
+}
+
+// List returns all interfaces, without their queues.
+func (h *Handle) List() ([]Interface, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	links, err := h.route.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list interfaces: %w", err)
+	}
+	all := make([]Interface, 0, len(links))
+	for _, link := range links {
+		all = append(all, describe(link))
+	}
+	return all, nil
+}
+
+func describe(link netlink.Link) Interface {
+	a := link.Attrs()
+	i := Interface{
+		Name: a.Name, Index: a.Index, MTU: a.MTU, Kind: link.Type(),
+		Up:      a.Flags&net.FlagUp != 0,
+		Running: a.RawFlags&unix.IFF_RUNNING != 0,
+	}
+	if a.Statistics != nil {
+		i.Received = a.Statistics.RxPackets
+	}
+	return i
+}
+
+// DefaultRoutes returns the names of the interfaces that carry a default route, IPv4 or IPv6:
+// where the operator's own session most likely comes in.
+func (h *Handle) DefaultRoutes() (map[string]bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	routes, err := h.route.RouteList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("list routes: %w", err)
+	}
+	names := map[string]bool{}
+	for i := range routes {
+		r := &routes[i]
+		if r.Dst != nil {
+			if ones, _ := r.Dst.Mask.Size(); ones != 0 {
+				continue
+			}
+		}
+		for _, index := range hops(r) {
+			if link, err := h.route.LinkByIndex(index); err == nil {
+				names[link.Attrs().Name] = true
+			}
+		}
+	}
+	return names, nil
+}
+
+// hops returns the interfaces that a route leaves by.
+func hops(r *netlink.Route) []int {
+	out := []int{}
+	if r.LinkIndex > 0 {
+		out = append(out, r.LinkIndex)
+	}
+	for _, hop := range r.MultiPath {
+		out = append(out, hop.LinkIndex)
+	}
+	return out
+}
