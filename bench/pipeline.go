@@ -70,21 +70,22 @@ type PipelineResult struct {
 // pipeline is a worker on the real rings with a stand-in for the kernel.
 type pipeline struct {
 	*fastpath.Worker
-	config  PipelineConfig
-	kernel  *ringtest.Kernel
-	umem    []byte
-	put     func(frame []byte) int // writes the next frame of the workload
-	direct  bool                   // the home network has a slot per address
-	clock   float64                // nanoseconds of the stream
-	memory  counters.Memory
-	policy  *fastpath.Policy
-	tables  [2]*counters.Table
-	merger  *counters.Merger
-	epochs  [2]fastpath.Epoch
-	seq     uint64
-	flipped int64
-	placed  int // frames until the contents are renewed
-	result  PipelineResult
+	config    PipelineConfig
+	kernel    *ringtest.Kernel
+	umem      []byte
+	put       func(frame []byte) int // writes the next frame of the workload
+	direct    bool                   // the home network has a slot per address
+	clock     float64                // nanoseconds of the stream
+	memory    counters.Memory
+	policy    *fastpath.Policy
+	tables    [2]*counters.Table
+	merger    *counters.Merger
+	directory *counters.Directory
+	epochs    [2]fastpath.Epoch
+	seq       uint64
+	flipped   int64
+	placed    int // frames until the contents are renewed
+	result    PipelineResult
 }
 
 // Pipeline measures weir's half of the work per packet on one core: rings, decoding, lookup,
@@ -155,9 +156,10 @@ func newPipeline(c PipelineConfig) (*pipeline, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.memory.Close())
 	}
+	p.directory = dir
 	p.Worker = fastpath.NewWorker(fastpath.Config{
-		Source: p.kernel.Queue(), Directory: dir, Seed: seed,
-		First: fastpath.Epoch{Seq: 1, Policy: p.policy, Table: p.tables[0]},
+		Source: p.kernel.Queue(), Seed: seed,
+		First: fastpath.Epoch{Seq: 1, Policy: p.policy, Table: p.tables[0], Directory: dir},
 	})
 	return p, nil
 }
@@ -228,7 +230,9 @@ func (p *pipeline) control() error {
 	old := p.tables[(p.seq-1)&1]
 	p.seq++
 	next := &p.epochs[p.seq&1] // nobody holds it: the worker has left it an epoch ago
-	*next = fastpath.Epoch{Seq: p.seq, Policy: p.policy, Table: p.tables[(p.seq-1)&1]}
+	*next = fastpath.Epoch{
+		Seq: p.seq, Policy: p.policy, Table: p.tables[(p.seq-1)&1], Directory: p.directory,
+	}
 	p.Publish(next)
 	if _, err := p.Step(); err != nil || p.Acked() != p.seq {
 		return fmt.Errorf("flip to epoch %d: acknowledged %d: %w", p.seq, p.Acked(), err)

@@ -41,6 +41,8 @@ type Input struct {
 	View     string         // inputs of one name add up; those of others see the same traffic
 	Sampling uint32         // N of 1:N; 0 is 1
 	Sides    fastpath.Sides // directions that the source mirrors
+	Wake     func()         // ends a sleep of Source.Poll; nil where it never sleeps
+	Core     int            // that a live worker is pinned to; below 0: none
 }
 
 // Config is what an Engine is made of.
@@ -71,8 +73,8 @@ type Engine struct {
 	Late     uint64        // times that a worker had not moved when a flip was collected
 
 	config Config
-	memory counters.Memory
 	views  []*view
+	board  board
 	book   *ban.Book
 	store  *capture.Store
 	events Events
@@ -108,14 +110,19 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 		budget: capture.NewBudget(evidenceBudget), proofs: map[netip.Addr]*capture.Evidence{},
 		tickStart: c.Start, lastFlip: c.Start,
 	}
-	for d := range e.quiet {
-		q := &e.quiet[d]
-		q.packets, q.bits, q.flows = c.Policy.Quiet(rate.Direction(d))
-	}
+	e.hush()
 	if err := e.build(); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// hush notes from where on the policy wants a closer look.
+func (e *Engine) hush() {
+	for d := range e.quiet {
+		q := &e.quiet[d]
+		q.packets, q.bits, q.flows = e.config.Policy.Quiet(rate.Direction(d))
+	}
 }
 
 func (e *Engine) build() error {
@@ -135,7 +142,14 @@ func (e *Engine) build() error {
 }
 
 // Close frees the tables. No worker may run any more.
-func (e *Engine) Close() error { return e.memory.Close() }
+func (e *Engine) Close() error {
+	var errs []error
+	for _, v := range e.views {
+		errs = append(errs, v.memory.Close())
+	}
+	e.views = nil
+	return errors.Join(errs...)
+}
 
 // Refused returns how many verdicts found the book of incidents full, how many incidents the
 // routes, and how many hosts near a limit were judged at ticks only.
@@ -147,7 +161,12 @@ func (e *Engine) Refused() (incidents, routes, watched uint64) {
 }
 
 // Memory returns the bytes that all tables take.
-func (e *Engine) Memory() uint64 { return e.memory.Bytes() }
+func (e *Engine) Memory() (bytes uint64) {
+	for _, v := range e.views {
+		bytes += v.memory.Bytes()
+	}
+	return bytes
+}
 
 // at does what is to be done at now, a point of the Grid: a tick each second, and between ticks
 // an early flip when some host is about to cross a limit. flip waits until the workers, which
@@ -168,8 +187,8 @@ func (e *Engine) at(now int64, flip func()) {
 // flip moves all workers to new epochs and collects what they counted up to now.
 func (e *Engine) flip(now int64, wait func()) {
 	for _, v := range e.views {
-		for _, w := range v.workers {
-			w.publish()
+		for n, w := range v.workers {
+			w.publish(&v.plan, n)
 		}
 	}
 	wait()

@@ -41,11 +41,14 @@ func (e *Engine) judgeWatched(v *view, h *rate.Host, now int64) {
 // tick judges every host on the second that ends now, and lets the book age.
 func (e *Engine) tick(now int64) {
 	window := now - e.tickStart
+	survey := e.board.begin(now, window)
 	for _, v := range e.views {
 		v.merger.Sort()
 		v.merged = v.merger.Len()
+		survey.enter(v)
 		for i := range v.merged {
 			en := v.merger.Entry(i)
+			survey.note(en)
 			if v.above(en, &e.quiet[direction(en.Outgoing())]) {
 				e.judgeEntry(v, en, now, window)
 			}
@@ -55,6 +58,7 @@ func (e *Engine) tick(now int64) {
 	blind := e.Pipeline.Received == e.heard
 	e.heard = e.Pipeline.Received
 	e.emit(e.book.Tick(now, blind, e.scratch.events[:0]))
+	e.board.end(e, survey)
 	for _, v := range e.views {
 		v.watch.Tick()
 		v.merger.Reset(now)

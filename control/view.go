@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,23 +14,39 @@ import (
 // count adds up. What two views count is the same traffic seen twice, so they are judged apart,
 // and the higher one counts.
 type view struct {
-	name    string
-	layout  *counters.Layout
-	policy  *fastpath.Policy
-	merger  *counters.Merger
+	name string
+	plan
 	watch   *rate.Watch
 	workers []*worker
 	merged  int // entries of the last tick
 }
 
-// worker is a fastpath.Worker and its two tables.
+// plan is how a view counts: what a reload of the configuration changes as one.
+type plan struct {
+	layout *counters.Layout
+	policy *fastpath.Policy
+	merger *counters.Merger
+	stores []store          // by worker of the view
+	memory *counters.Memory // of merger and stores
+}
+
+// store is what one worker counts in.
+type store struct {
+	tables    [2]*counters.Table
+	directory *counters.Directory
+}
+
+// worker is a fastpath.Worker and where it is.
 type worker struct {
 	*fastpath.Worker
+	input    *Input
 	sampling uint32
-	tables   [2]*counters.Table
 	epochs   [2]fastpath.Epoch
 	epoch    *fastpath.Epoch // wanted, or in force once acknowledged; one of epochs
 	moving   bool            // the table before that of epoch was not merged yet
+	answered int64           // when it last acknowledged a flip in time
+	second   counters.Stats  // since the last tick
+	total    rate.Pipeline   // since the start
 }
 
 // PlanMemory returns the layouts that NewEngine would make for c's views, in order of name.
@@ -69,75 +86,104 @@ func (c *Config) views() (names []string, inputs map[string][]int) {
 // newView makes the tables and workers of one view.
 func (e *Engine) newView(name string, layout *counters.Layout, inputs []int) (*view, error) {
 	size := min(watchSize, 2*layout.Hosts()) // both directions
-	v := &view{name: name, layout: layout, watch: rate.NewWatch(int(size))}
+	v := &view{name: name, watch: rate.NewWatch(int(size))}
 	var err error
-	groups, sampling := fastGroups(&e.config.Policy), uint32(1)
-	for _, i := range inputs { // of different rates the highest: a hint may come early
-		sampling = max(sampling, e.config.Inputs[i].Sampling)
-	}
-	v.policy, err = fastpath.NewPolicy(layout, groups, e.config.Decoder, sampling)
-	if err != nil {
-		return nil, err
-	}
-	if v.merger, err = counters.NewMerger(&e.memory, layout); err != nil {
+	if v.plan, err = newPlan(&e.config, layout, inputs); err != nil {
 		return nil, err
 	}
 	v.merger.Reset(e.config.Start)
-	for _, i := range inputs {
-		w, err := e.newWorker(v, i)
-		if err != nil {
-			return nil, fmt.Errorf("worker %d: %w", i, err)
-		}
-		v.workers = append(v.workers, w)
+	for n, i := range inputs {
+		v.workers = append(v.workers, e.newWorker(v, n, i))
 	}
 	return v, nil
 }
 
-func (e *Engine) newWorker(v *view, number int) (*worker, error) {
-	in := &e.config.Inputs[number]
-	w := &worker{sampling: max(1, in.Sampling)}
-	for g := range w.tables {
-		var err error
-		if w.tables[g], err = counters.NewTable(&e.memory, v.layout); err != nil {
-			return nil, err
+// newPlan takes the memory that a view of these inputs counts in.
+func newPlan(c *Config, layout *counters.Layout, inputs []int) (p plan, err error) {
+	p = plan{layout: layout, memory: &counters.Memory{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.memory.Close())
 		}
+	}()
+	if p.policy, err = newFastPolicy(c, layout, inputs); err != nil {
+		return p, err
 	}
-	seed := e.config.Seed + uint64(number)<<32
-	dir, err := counters.NewDirectory(&e.memory, v.layout, seed)
-	if err != nil {
-		return nil, err
+	if p.merger, err = counters.NewMerger(p.memory, layout); err != nil {
+		return p, err
 	}
-	w.tables[0].Start = e.config.Start
-	w.epoch = &w.epochs[1]
-	*w.epoch = fastpath.Epoch{Seq: 1, Policy: v.policy, Table: w.tables[0]}
-	w.Worker = fastpath.NewWorker(fastpath.Config{
-		Number: number, Source: in.Source, Sampling: w.sampling, Sides: in.Sides,
-		Directory: dir, Seed: seed, First: *w.epoch,
-	})
-	return w, nil
+	for _, i := range inputs {
+		var s store
+		for g := range s.tables {
+			if s.tables[g], err = counters.NewTable(p.memory, layout); err != nil {
+				return p, fmt.Errorf("worker %d: %w", i, err)
+			}
+		}
+		s.directory, err = counters.NewDirectory(p.memory, layout, workerSeed(c, i))
+		if err != nil {
+			return p, fmt.Errorf("worker %d: %w", i, err)
+		}
+		p.stores = append(p.stores, s)
+	}
+	return p, nil
 }
 
-// publish asks the worker to move to its other table. One that has not acknowledged the last
-// request yet is late, and is not asked again.
-func (w *worker) publish() {
+func newFastPolicy(c *Config, l *counters.Layout, inputs []int) (*fastpath.Policy, error) {
+	sampling := uint32(1)
+	for _, i := range inputs { // of different rates the highest: a hint may come early
+		sampling = max(sampling, c.Inputs[i].Sampling)
+	}
+	return fastpath.NewPolicy(l, fastGroups(&c.Policy), c.Decoder, sampling)
+}
+
+func workerSeed(c *Config, number int) uint64 { return c.Seed + uint64(number)<<32 }
+
+// newWorker makes worker n of v, which receives from that input.
+func (e *Engine) newWorker(v *view, n, number int) *worker {
+	in := &e.config.Inputs[number]
+	w := &worker{input: in, sampling: max(1, in.Sampling), answered: e.config.Start}
+	s := &v.stores[n]
+	s.tables[0].Start = e.config.Start
+	w.epoch = &w.epochs[1]
+	*w.epoch = fastpath.Epoch{
+		Seq: 1, Policy: v.policy, Table: s.tables[0], Directory: s.directory,
+	}
+	w.Worker = fastpath.NewWorker(fastpath.Config{
+		Number: number, Source: in.Source, Sampling: w.sampling, Sides: in.Sides,
+		Seed: workerSeed(&e.config, number), First: *w.epoch,
+	})
+	return w
+}
+
+// publish asks worker n to move to its other table, under p. One that has not acknowledged the
+// last request yet is late, and is not asked again.
+func (w *worker) publish(p *plan, n int) {
 	if w.moving {
 		return
 	}
-	seq, policy := w.epoch.Seq+1, w.epoch.Policy
+	seq, s := w.epoch.Seq+1, &p.stores[n]
 	w.epoch = &w.epochs[seq&1] // that of seq-2, which the worker has left
-	*w.epoch = fastpath.Epoch{Seq: seq, Policy: policy, Table: w.tables[(seq-1)&1]}
+	*w.epoch = fastpath.Epoch{
+		Seq: seq, Policy: p.policy, Table: s.tables[(seq-1)&1], Directory: s.directory,
+	}
 	w.moving = true
 	w.Publish(w.epoch)
+	if w.input.Wake != nil {
+		w.input.Wake()
+	}
 }
 
-// retired returns the table that the worker has left; nil while it has not acknowledged: such a
-// table is never read.
-func (w *worker) retired() *counters.Table {
+// acknowledged reports whether the worker has moved where it was last asked to.
+func (w *worker) acknowledged() bool { return !w.moving || w.Acked() == w.epoch.Seq }
+
+// retired returns the table of p that worker n has left; nil while it has not acknowledged: such
+// a table is never read.
+func (w *worker) retired(p *plan, n int) *counters.Table {
 	if !w.moving || w.Acked() != w.epoch.Seq {
 		return nil
 	}
 	w.moving = false
-	return w.tables[w.epoch.Seq&1]
+	return p.stores[n].tables[w.epoch.Seq&1]
 }
 
 // scale returns what one count of t stands for: packets that sampling left out before us, frames
@@ -156,12 +202,14 @@ func (w *worker) scale(t *counters.Table, nominal int64) float64 {
 // collect merges the tables that the view's workers have left, and notes what the watched hosts
 // counted between two flips. It returns the number of workers that are late.
 func (v *view) collect(p *rate.Pipeline, from, to int64) (late int) {
-	for _, w := range v.workers {
-		t := w.retired()
+	for n, w := range v.workers {
+		t := w.retired(&v.plan, n)
 		if t == nil {
 			late++
 			continue
 		}
+		w.answered = to
+		w.account(&t.Stats)
 		p.Add(&t.Stats)
 		v.merger.Add(t, w.scale(t, to-from))
 	}
@@ -169,6 +217,16 @@ func (v *view) collect(p *rate.Pipeline, from, to int64) (late int) {
 	v.merger.Overflow = 0
 	v.watch.Flip(v.merger, from, to)
 	return late
+}
+
+// account adds a table's counts to what the worker is known to have done.
+func (w *worker) account(s *counters.Stats) {
+	w.total.Add(s)
+	w.second.Received += s.Received
+	w.second.Bytes += s.Bytes
+	w.second.Shed += s.Shed
+	w.second.Busy += s.Busy
+	w.second.Fill = max(w.second.Fill, s.Fill)
 }
 
 // rates returns a host's rates since the last tick in both directions.

@@ -27,6 +27,8 @@ type Stats struct {
 	Unplaced  uint64             // counts made in an aggregate: the directory had no room
 	LostSamples,
 	LostHints uint64
+	Busy uint64 // nanoseconds between bursts that followed one another without a pause
+	Fill uint8  // the highest fill of the receive ring, percent
 }
 
 // Table holds one worker's counts of one epoch.

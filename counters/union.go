@@ -28,13 +28,12 @@ func (u *unions) reset() {
 	u.used, u.usedSmall, u.usedBig = 0, 0, 0
 }
 
-// unite adds the flows of slot s of t to e, which gets a union if it has none.
-func (g *Merger) unite(e *Entry, t *Table, s *Slot) {
-	u := &g.unions
+// of returns the record of e's union, which e gets now if it has none; nil when there is no room.
+func (u *unions) of(e *Entry) []uint32 {
 	if e.flags&entryUnion == 0 {
 		if int(u.used+1)*unionRef > len(u.refs) {
 			e.flags |= entryLow
-			return
+			return nil
 		}
 		inline := e.flow
 		e.flow = u.used
@@ -42,7 +41,16 @@ func (g *Merger) unite(e *Entry, t *Table, s *Slot) {
 		e.flags |= entryUnion
 		u.refs[e.flow*unionRef+unionInline] = inline
 	}
-	ref := u.refs[e.flow*unionRef:][:unionRef]
+	return u.refs[e.flow*unionRef:][:unionRef]
+}
+
+// unite adds the flows of slot s of t to e.
+func (g *Merger) unite(e *Entry, t *Table, s *Slot) {
+	u := &g.unions
+	ref := u.of(e)
+	if ref == nil {
+		return
+	}
 	num := s.flow & slabRefMask
 	switch {
 	case s.state&flagBig != 0:
@@ -56,6 +64,30 @@ func (g *Merger) unite(e *Entry, t *Table, s *Slot) {
 		ref[unionInline] |= t.flows.inline[num]
 	default:
 		ref[unionInline] |= s.flow
+	}
+}
+
+// take adds the flows of an entry of another merger to e.
+func (u *unions) take(e *Entry, other *unions, from *Entry) {
+	if (e.flags|from.flags)&entryUnion == 0 {
+		e.flow |= from.flow
+		return
+	}
+	ref := u.of(e)
+	if ref == nil {
+		return
+	}
+	if from.flags&entryUnion == 0 {
+		ref[unionInline] |= from.flow
+		return
+	}
+	theirs := other.refs[from.flow*unionRef:][:unionRef]
+	ref[unionInline] |= theirs[unionInline]
+	if at := theirs[unionSmall]; at != 0 {
+		u.addSmall(e, ref, other.small[(at-1)*smallWords:][:smallWords])
+	}
+	if at := theirs[unionBig]; at != 0 {
+		u.addBig(e, ref, other.big[(at-1)*bigWords:][:bigWords])
 	}
 }
 

@@ -28,7 +28,9 @@ func TestHandOver(t *testing.T) {
 	for flips := 0; received < frames; flips++ {
 		old := r.tables[(r.seq-1)&1]
 		r.seq++
-		r.Publish(&Epoch{Seq: r.seq, Policy: r.policy, Table: r.tables[(r.seq-1)&1]})
+		r.Publish(&Epoch{
+			Seq: r.seq, Policy: r.policy, Table: r.tables[(r.seq-1)&1], Directory: r.dir,
+		})
 		for r.Acked() != r.seq {
 			runtime.Gosched()
 		}

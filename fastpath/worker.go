@@ -14,9 +14,10 @@ import (
 // Epoch is what a worker counts by and into until the next one. It is published as one value, so
 // that a table is only ever written under its own layout.
 type Epoch struct {
-	Seq    uint64 // 1, 2, 3, …
-	Policy *Policy
-	Table  *counters.Table
+	Seq       uint64 // 1, 2, 3, …
+	Policy    *Policy
+	Table     *counters.Table
+	Directory *counters.Directory // of the table's layout; nil where that needs none
 }
 
 // Queue sizes between a worker and control.
@@ -50,13 +51,12 @@ func (s Sides) masks() (dst, src prefix.Value) {
 
 // Config is what a Worker is made of.
 type Config struct {
-	Number    int // shown in samples
-	Source    ring.Source
-	Sampling  uint32 // N of the source's 1:N; 0 is 1
-	Sides     Sides
-	Directory *counters.Directory
-	Seed      uint64 // of hashes and of random sampling
-	First     Epoch
+	Number   int // shown in samples
+	Source   ring.Source
+	Sampling uint32 // N of the source's 1:N; 0 is 1
+	Sides    Sides
+	Seed     uint64 // of hashes and of random sampling
+	First    Epoch
 }
 
 // Worker counts what one Source receives.
@@ -77,7 +77,8 @@ type Worker struct {
 	seed     uint64
 	random   uint64
 	epoch    *Epoch
-	baseline int // frames until the next baseline sample
+	baseline int   // frames until the next baseline sample
+	last     int64 // the source's clock at the last Poll if that had frames, else 0
 	shed     shedder
 
 	hash    uint32 // of the record at hand
@@ -109,7 +110,7 @@ func NewWorker(c Config) *Worker {
 		source:   c.Source,
 		number:   uint16(c.Number),
 		sampling: max(1, c.Sampling),
-		dir:      c.Directory,
+		dir:      first.Directory,
 		seed:     c.Seed*2 + 1,
 		random:   c.Seed ^ 0x9e3779b97f4a7c15 | 1,
 		epoch:    &first,
@@ -149,8 +150,14 @@ func (w *Worker) Run(stop *atomic.Bool) error {
 func (w *Worker) Step() (int, error) {
 	n, err := w.source.Poll(&w.batch)
 	if n > 0 {
+		if w.last != 0 {
+			w.epoch.Table.Stats.Busy += uint64(w.batch.Now - w.last)
+		}
+		w.last = w.batch.Now
 		w.burst()
 		w.source.Release(&w.batch)
+	} else {
+		w.last = 0
 	}
 	if e := w.want.Load(); e != w.epoch {
 		w.flip(e)
@@ -169,7 +176,7 @@ func (w *Worker) flip(e *Epoch) {
 	now := w.batch.Now
 	w.epoch.Table.End = now
 	e.Table.Start, e.Table.Epoch = now, e.Seq
-	w.epoch = e
+	w.epoch, w.dir = e, e.Directory
 	w.acked.Store(e.Seq)
 }
 
@@ -183,6 +190,7 @@ func (w *Worker) burst() {
 	n := min(w.batch.N, ring.BurstSize)
 	t := w.epoch.Table
 	t.Stats.Received += uint64(n)
+	t.Stats.Fill = max(t.Stats.Fill, w.batch.Fill)
 	w.shed.observe(w.batch.Fill)
 	w.made, w.listed = 0, 0
 	slots, flows := 0, 0 // ops whose lines were asked for

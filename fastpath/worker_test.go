@@ -39,6 +39,7 @@ func udp(src, dst string, sport, dport uint16, size int) []byte {
 
 // rig is a worker with its tables.
 type rig struct {
+	dir *counters.Directory
 	*Worker
 	source *ringtest.Source
 	layout *counters.Layout
@@ -83,9 +84,10 @@ func newRig(tb testing.TB, limits Limits, networks ...string) *rig {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	r.dir = dir
 	r.Worker = NewWorker(Config{
-		Source: r.source, Directory: dir, Seed: 7,
-		First: Epoch{Seq: 1, Policy: r.policy, Table: r.tables[0]},
+		Source: r.source, Seed: 7,
+		First: Epoch{Seq: 1, Policy: r.policy, Table: r.tables[0], Directory: dir},
 	})
 	return r
 }
@@ -109,7 +111,9 @@ func (r *rig) flip(tb testing.TB) counters.Stats {
 	tb.Helper()
 	old := r.tables[(r.seq-1)&1]
 	r.seq++
-	r.Publish(&Epoch{Seq: r.seq, Policy: r.policy, Table: r.tables[(r.seq-1)&1]})
+	r.Publish(&Epoch{
+		Seq: r.seq, Policy: r.policy, Table: r.tables[(r.seq-1)&1], Directory: r.dir,
+	})
 	if _, err := r.Step(); err != nil || r.Acked() != r.seq {
 		tb.Fatalf("flip to %d: acknowledged %d, %v", r.seq, r.Acked(), err)
 	}

@@ -101,6 +101,13 @@ func NewBook(c Config) *Book {
 	return &Book{config: c, open: map[netip.Addr]*incident{}, routes: map[netip.Prefix]*route{}}
 }
 
+// Configure makes c hold for what is opened, renewed and judged quiet from now on; leases that
+// run keep their end.
+func (b *Book) Configure(c Config) { b.config = c }
+
+// Routes returns the number of mitigations in force, dry runs included.
+func (b *Book) Routes() int { return len(b.routes) }
+
 // Open returns the number of open incidents.
 func (b *Book) Open() int { return len(b.order) }
 

@@ -40,8 +40,8 @@ func (c *Counts) addPart(o *Counts, part float64) {
 	}
 }
 
-// add adds o to c.
-func (c *Counts) add(o *Counts) {
+// Add adds o to c.
+func (c *Counts) Add(o *Counts) {
 	for i := range c.Packets {
 		c.Packets[i] += o.Packets[i]
 		c.Bytes[i] += o.Bytes[i]

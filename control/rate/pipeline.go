@@ -20,6 +20,22 @@ type Pipeline struct {
 	LostHints   uint64
 }
 
+// Since returns what p counted after it was before.
+func (p *Pipeline) Since(before *Pipeline) (d Pipeline) {
+	d = Pipeline{
+		Received: p.Received - before.Received, Bytes: p.Bytes - before.Bytes,
+		Processed: p.Processed - before.Processed, Foreign: p.Foreign - before.Foreign,
+		Internal: p.Internal - before.Internal, Shed: p.Shed - before.Shed,
+		Unplaced: p.Unplaced - before.Unplaced, Unmerged: p.Unmerged - before.Unmerged,
+		LostSamples: p.LostSamples - before.LostSamples, LostHints: p.LostHints - before.LostHints,
+	}
+	for i := range d.Dropped {
+		d.Dropped[i] = p.Dropped[i] - before.Dropped[i]
+		d.Damaged[i] = p.Damaged[i] - before.Damaged[i]
+	}
+	return d
+}
+
 // Add adds one retired table's counts.
 func (p *Pipeline) Add(s *counters.Stats) {
 	p.Received += s.Received

@@ -17,6 +17,9 @@ func TestPipelineAdd(t *testing.T) {
 	have, first, second := reflect.ValueOf(p), reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range first.NumField() {
 		name := first.Type().Field(i).Name
+		if name == "Busy" || name == "Fill" { // of one worker and second: nothing to add up
+			continue
+		}
 		field := have.FieldByName(name)
 		if !field.IsValid() {
 			t.Errorf("Pipeline has no %s", name)

@@ -102,6 +102,26 @@ func (w *Watch) Add(l *counters.Layout, key counters.Key, outgoing bool, group i
 	return h
 }
 
+// Rebase moves the watched hosts to another layout and other groups. Hosts that place knows no
+// group of are forgotten. What they counted stays, so that the merger of the new layout must have
+// taken over what that of the old one held.
+func (w *Watch) Rebase(l *counters.Layout, place func(counters.Key) (group int, ok bool)) {
+	kept := w.order[:0]
+	for _, i := range w.order {
+		h := &w.hosts[i]
+		group, ok := place(h.Key)
+		if !ok {
+			w.free = append(w.free, i)
+			continue
+		}
+		h.Group = group
+		h.slot, h.direct, _ = l.Slot(h.Key.Addr())
+		kept = append(kept, i)
+	}
+	w.order = kept
+	w.reindex()
+}
+
 // Len returns the number of watched hosts.
 func (w *Watch) Len() int { return len(w.order) }
 
@@ -178,7 +198,7 @@ func (h *Host) LastSecond(now int64) Rates {
 		s := &h.spans[i]
 		if begin := now - Second; s.to > begin && s.to > s.from {
 			if s.from >= begin {
-				c.add(&s.counts)
+				c.Add(&s.counts)
 			} else {
 				c.addPart(&s.counts, float64(s.to-begin)/float64(s.to-s.from))
 			}
@@ -240,7 +260,7 @@ func (h *Host) Averages() (a [len(Windows)]Rates) {
 	c, done := h.tick, 0
 	for i, window := range Windows {
 		for ; done < int(window/Second)-1; done++ {
-			c.add(&h.seconds[(h.second-done+secondCount)%secondCount])
+			c.Add(&h.seconds[(h.second-done+secondCount)%secondCount])
 		}
 		a[i] = c.Over(window)
 	}

@@ -1,0 +1,335 @@
+package control
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"weir/control/ban"
+	"weir/control/rate"
+	"weir/counters"
+)
+
+// Bounds of what a picture holds.
+const (
+	maxHosts    = 1 << 17 // hosts; of more, those with most packets
+	maxAsked    = 64      // addresses asked for by name
+	HistorySize = 60      // seconds
+)
+
+// wantedFor is how long hosts are kept for those who have looked at them, nanoseconds.
+const wantedFor = 5 * rate.Second
+
+// HostSecond is one host's last second, by rate.Direction.
+type HostSecond struct {
+	Key     counters.Key
+	Counts  [2]rate.Counts
+	Flows   [2]uint64
+	AtLeast [2]bool // Flows is a lower bound
+}
+
+// Rates returns the host's rates in direction d over a window of ns nanoseconds.
+func (h *HostSecond) Rates(d rate.Direction, ns int64) rate.Rates {
+	r := h.Counts[d].Over(ns)
+	r.Flows, r.FlowsAtMin = h.Flows[d], h.AtLeast[d]
+	return r
+}
+
+// NetworkSecond is one home network's last second, by rate.Direction.
+type NetworkSecond struct {
+	counters.Network
+	Active int // hosts and aggregates with a packet
+	Counts [2]rate.Counts
+	first  counters.Key
+}
+
+// WorkerSecond is one worker's last second.
+type WorkerSecond struct {
+	Number   int
+	Second   counters.Stats // Received, Bytes, Shed, Busy and Fill alone
+	Total    rate.Pipeline  // since the start
+	Late     bool           // has not answered the last flip
+	Answered int64          // when it last did, nanoseconds since 1970 UTC
+}
+
+// Moment is one second of the history: packets and bytes (IP length) by rate.Direction.
+type Moment struct{ Packets, Bytes [2]uint64 }
+
+// Picture is the last whole second of everything but single hosts.
+type Picture struct {
+	Time     int64 // its end, nanoseconds since 1970 UTC; 0 before the first
+	Window   int64 // its length, nanoseconds
+	Pipeline rate.Pipeline
+	Last     rate.Pipeline // of the second alone
+	Counts   [2]rate.Counts
+	Total    [2]rate.Counts // since the start
+	Active   int            // hosts with a packet
+	History  []Moment       // the oldest first
+	Networks []NetworkSecond
+	Workers  []WorkerSecond
+	Open     []ban.Incident // without their timelines
+	Routes   int            // mitigations in force, dry runs included
+	Attacks  uint64
+	Late     uint64
+	Refused  [3]uint64 // as Engine.Refused
+	Memory   uint64
+}
+
+// Hosts are the hosts of the last second, in order of address within a view.
+type Hosts struct {
+	Time   int64
+	Window int64
+	Floor  uint64 // hosts with fewer packets are left out
+	All    []HostSecond
+	Asked  map[counters.Key]HostSecond // those of Board.Ask, seen or not
+}
+
+// board is where the loop leaves pictures for others to look at. Looking at one never makes the
+// loop wait for more than a copy of a few kilobytes: while somebody reads the hosts, those of the
+// next second are not kept.
+type board struct {
+	wanted atomic.Int64 // until when hosts are kept
+
+	small   sync.Mutex
+	picture Picture
+	asked   map[counters.Key]int64 // until when
+
+	big   sync.RWMutex
+	hosts Hosts
+	floor uint64 // for the next second
+	walk  survey // the loop's, reused
+}
+
+// Picture returns the last second. Its slices are the caller's.
+func (e *Engine) Picture() Picture {
+	b := &e.board
+	b.small.Lock()
+	defer b.small.Unlock()
+	p := b.picture
+	p.History = slices.Clone(p.History)
+	p.Networks = slices.Clone(p.Networks)
+	p.Workers = slices.Clone(p.Workers)
+	p.Open = slices.Clone(p.Open)
+	return p
+}
+
+// Hosts calls look with the hosts of the last second, which are valid until it returns. Hosts are
+// only kept while somebody looks: the first time there are none. now is the engine's clock.
+func (e *Engine) Hosts(now int64, look func(*Hosts)) {
+	b := &e.board
+	b.wanted.Store(now + wantedFor)
+	b.big.RLock()
+	defer b.big.RUnlock()
+	look(&b.hosts)
+}
+
+// Ask has the next seconds' Hosts keep a host, however few packets it has; false when too many
+// others are asked for.
+func (e *Engine) Ask(now int64, key counters.Key) bool {
+	b := &e.board
+	b.wanted.Store(now + wantedFor)
+	b.small.Lock()
+	defer b.small.Unlock()
+	for k, until := range b.asked {
+		if until < now {
+			delete(b.asked, k)
+		}
+	}
+	if _, known := b.asked[key]; !known && len(b.asked) >= maxAsked {
+		return false
+	}
+	if b.asked == nil {
+		b.asked = map[counters.Key]int64{}
+	}
+	b.asked[key] = now + wantedFor
+	return true
+}
+
+// survey is the loop's walk over one second's entries.
+type survey struct {
+	board  *board
+	now    int64
+	window int64
+	keep   bool // hosts are wanted, and nobody reads the last ones
+	counts [2]rate.Counts
+	active int
+
+	view     *view
+	networks []NetworkSecond
+	first    int // of the view's networks in networks
+	net      int
+	host     HostSecond
+	most     uint64 // packets of host in its stronger direction
+	some     bool   // host is one
+	spread   [65]int
+}
+
+// begin starts the walk over the second that ends now.
+func (b *board) begin(now, window int64) *survey {
+	s := &b.walk
+	networks := s.networks[:0]
+	*s = survey{board: b, now: now, window: window, networks: networks}
+	if now <= b.wanted.Load() && b.big.TryLock() {
+		s.keep = true
+		b.hosts.All, b.hosts.Time, b.hosts.Window = b.hosts.All[:0], now, window
+		b.hosts.Floor = b.floor
+	}
+	return s
+}
+
+// enter comes to the entries of v.
+func (s *survey) enter(v *view) {
+	s.flush()
+	s.view, s.first, s.net = v, len(s.networks), len(s.networks)
+	for i := range v.layout.Networks {
+		n := v.layout.Networks[i]
+		s.networks = append(s.networks, NetworkSecond{
+			Network: n, first: counters.KeyOf(n.Prefix.Addr()),
+		})
+	}
+}
+
+// note takes one entry, in the merger's order.
+func (s *survey) note(en *counters.Entry) {
+	d := direction(en.Outgoing())
+	c := rate.CountsOf(en)
+	s.counts[d].Add(&c)
+	n := s.network(en.Key)
+	n.Counts[d].Add(&c)
+	if !s.some || s.host.Key != en.Key {
+		s.active++
+		n.Active++
+	}
+	if en.Aggregate() {
+		s.flush()
+		return
+	}
+	if s.some && s.host.Key != en.Key {
+		s.flush()
+	}
+	if !s.some {
+		s.host, s.some, s.most = HostSecond{Key: en.Key}, true, 0
+	}
+	packets, _ := en.Total()
+	s.most = max(s.most, packets)
+	if s.keep {
+		s.host.Counts[d] = c
+		s.host.Flows[d], s.host.AtLeast[d] = s.view.merger.Flows(en)
+	}
+}
+
+// network returns the network that holds the key of some host. Keys come in order, twice.
+func (s *survey) network(key counters.Key) *NetworkSecond {
+	inside := func(i int) bool { return s.networks[i].first.Compare(key) <= 0 }
+	if !inside(s.net) {
+		s.net = s.first
+	}
+	for s.net+1 < len(s.networks) && inside(s.net+1) {
+		s.net++
+	}
+	return &s.networks[s.net]
+}
+
+// flush keeps the host at hand.
+func (s *survey) flush() {
+	if !s.some {
+		return
+	}
+	s.some = false
+	s.spread[bits.Len64(s.most)]++
+	if b := s.board; s.keep && s.most >= b.floor && len(b.hosts.All) < maxHosts {
+		b.hosts.All = append(b.hosts.All, s.host)
+	}
+}
+
+// end leaves the picture of the second.
+func (b *board) end(e *Engine, s *survey) {
+	s.flush()
+	if s.keep {
+		b.keepAsked(e)
+		b.big.Unlock()
+	}
+	b.floor = floorOf(&s.spread)
+	b.small.Lock()
+	defer b.small.Unlock()
+	p := &b.picture
+	p.Last = e.Pipeline.Since(&p.Pipeline)
+	p.Time, p.Window, p.Pipeline = s.now, s.window, e.Pipeline
+	p.Counts, p.Active = s.counts, s.active
+	for d := range p.Total {
+		p.Total[d].Add(&s.counts[d])
+	}
+	p.Networks = append(p.Networks[:0], s.networks...)
+	p.Attacks, p.Late, p.Memory = e.Attacks, e.Late, e.Memory()
+	p.Refused[0], p.Refused[1], p.Refused[2] = e.Refused()
+	p.Routes = e.book.Routes()
+	p.remember(s)
+	p.workers(e, s.now)
+	p.Open = p.Open[:0]
+	e.book.Each(func(in *ban.Incident) {
+		p.Open = append(p.Open, *in)
+		p.Open[len(p.Open)-1].Timeline = nil
+	})
+}
+
+// floorOf returns the least power of two of packets that so few hosts have that they can be kept.
+func floorOf(spread *[65]int) uint64 {
+	n := 0
+	for i := 64; i > 0; i-- {
+		if n += spread[i]; n > maxHosts {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+// remember appends the second to the history.
+func (p *Picture) remember(s *survey) {
+	if len(p.History) == HistorySize {
+		p.History = append(p.History[:0], p.History[1:]...)
+	}
+	var m Moment
+	for d := range m.Packets {
+		r := s.counts[d].Over(s.window)
+		m.Packets[d], m.Bytes[d] = r.Packets[rate.Total], r.Bits[rate.Total]/8
+	}
+	p.History = append(p.History, m)
+}
+
+// workers notes how the workers fared.
+func (p *Picture) workers(e *Engine, now int64) {
+	p.Workers = p.Workers[:0]
+	for _, v := range e.views {
+		for _, w := range v.workers {
+			p.Workers = append(p.Workers, WorkerSecond{
+				Number: w.Number(), Second: w.second, Total: w.total,
+				Late: w.answered < now, Answered: w.answered,
+			})
+			w.second = counters.Stats{}
+		}
+	}
+}
+
+// keepAsked looks up the hosts that were asked for.
+func (b *board) keepAsked(e *Engine) {
+	b.small.Lock()
+	defer b.small.Unlock()
+	b.hosts.Asked = make(map[counters.Key]HostSecond, len(b.asked))
+	for key := range b.asked {
+		h := HostSecond{Key: key}
+		for _, v := range e.views {
+			slot, direct, ours := v.layout.Slot(key.Addr())
+			for d := range h.Counts {
+				if !ours {
+					continue
+				}
+				if en := v.merger.Find(key, slot, direct, d == int(rate.Outgoing)); en != nil {
+					h.Counts[d] = rate.CountsOf(en)
+					h.Flows[d], h.AtLeast[d] = v.merger.Flows(en)
+				}
+			}
+		}
+		b.hosts.Asked[key] = h
+	}
+}
