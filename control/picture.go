@@ -73,7 +73,8 @@ type Picture struct {
 	Attacks  uint64
 	Late     uint64
 	Refused  [3]uint64 // as Engine.Refused
-	Memory   uint64
+	Memory   uint64    // bytes of tables
+	Budget   uint64    // that they may take
 }
 
 // Hosts are the hosts of the last second, in order of address within a view.
@@ -261,7 +262,8 @@ func (b *board) end(e *Engine, s *survey) {
 		p.Total[d].Add(&s.counts[d])
 	}
 	p.Networks = append(p.Networks[:0], s.networks...)
-	p.Attacks, p.Late, p.Memory = e.Attacks, e.Late, e.Memory()
+	p.Attacks, p.Late = e.Attacks, e.Late
+	p.Memory, p.Budget = e.Memory(), e.config.Memory
 	p.Refused[0], p.Refused[1], p.Refused[2] = e.Refused()
 	p.Routes = e.book.Routes()
 	p.remember(s)

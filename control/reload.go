@@ -103,8 +103,7 @@ func discard(plans []plan) error {
 // adopt moves every worker to its view's new plan. It returns what the views had and no longer
 // need, or ErrLate when a worker has not answered the flip before: then nothing was changed.
 func (l *Live) adopt(c *Config, plans []plan) (old []plan, err error) {
-	now := l.clock()
-	l.flip(now, l.wait)
+	l.flip(l.clock(), l.wait)
 	if !l.idleWorkers() {
 		return nil, ErrLate
 	}
@@ -117,9 +116,9 @@ func (l *Live) adopt(c *Config, plans []plan) (old []plan, err error) {
 			l.regroup(v)
 			continue
 		}
-		old = append(old, l.move(v, plans[i], now))
+		old = append(old, l.move(v, plans[i]))
 	}
-	l.flip(now, l.wait) // under the new policy from here on
+	l.flip(l.clock(), l.wait) // under the new policy from here on
 	return old, nil
 }
 
@@ -138,7 +137,7 @@ func (l *Live) idleWorkers() bool {
 // move lets v count by p. Every worker has just answered: it is waited for without a bound, since
 // from here on there is no way back; a worker that hangs now stops the loop's beat, which the
 // watchdog hears.
-func (l *Live) move(v *view, p plan, now int64) (old plan) {
+func (l *Live) move(v *view, p plan) (old plan) {
 	old = v.plan
 	for n, w := range v.workers {
 		w.publish(&p, n)
@@ -146,12 +145,13 @@ func (l *Live) move(v *view, p plan, now int64) (old plan) {
 	for !l.moved() {
 		time.Sleep(flipPause)
 	}
+	took := l.clock() - l.lastFlip
 	for n, w := range v.workers { // what was counted since the flip, under the old layout
 		w.moving = false
 		t := old.stores[n].tables[w.epoch.Seq&1]
 		w.account(&t.Stats)
 		l.Pipeline.Add(&t.Stats)
-		old.merger.Add(t, w.scale(t, now-l.lastFlip))
+		old.merger.Add(t, w.scale(t, took))
 	}
 	p.merger.Take(old.merger)
 	v.plan = p
