@@ -256,7 +256,8 @@ func TestReloadFailure(t *testing.T) {
 	}
 	tooMany := livePolicy(1000, many...)
 	l.config.Memory = 1 << 20
-	if err := l.Reload(t.Context(), Change{Policy: tooMany, Decoder: &decode.Decoder{}}); err == nil {
+	err := l.Reload(t.Context(), Change{Policy: tooMany, Decoder: &decode.Decoder{}})
+	if err == nil {
 		t.Error("tables that do not fit were made")
 	}
 	if err := stop(); err != nil {

@@ -9,3 +9,6 @@ func Pin(int) error {
 	runtime.LockOSThread()
 	return nil
 }
+
+// KeepOff does nothing: cores are chosen by the system.
+func KeepOff([]int) error { return nil }

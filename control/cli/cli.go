@@ -80,6 +80,7 @@ func newRoot() *cobra.Command {
 		newBench(),
 		newDemo(),
 		newReplay(),
+		newRun(),
 		newVersion(),
 	)
 	return root

@@ -10,6 +10,7 @@ import (
 
 	"weir/control"
 	"weir/control/config"
+	"weir/control/daemon"
 )
 
 func newConfig() *cobra.Command {
@@ -159,7 +160,7 @@ func summarize(path string, c *config.Config, findings config.Findings) (configS
 // planMemory returns what the engine will take that captures what c says: the mirrors, as one
 // view. The error says that it does not fit in the budget.
 func planMemory(c *config.Config) (configMemory, error) {
-	engine, err := engineConfig(c)
+	engine, err := daemon.EngineConfig(c, false, replaySeed)
 	if err != nil {
 		return configMemory{}, err
 	}

@@ -16,9 +16,8 @@ import (
 	"weir/control/ban"
 	"weir/control/capture"
 	"weir/control/config"
+	"weir/control/daemon"
 	"weir/control/report"
-	"weir/counters"
-	"weir/decode"
 	"weir/ring/replay"
 )
 
@@ -105,7 +104,7 @@ func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replay
 func play(
 	cmd *cobra.Command, c *config.Config, source *replay.Source, o replayOptions,
 ) (*control.Replay, error) {
-	engine, err := engineConfig(c)
+	engine, err := daemon.EngineConfig(c, c.Replay.LengthFromIP, replaySeed)
 	if err != nil {
 		return nil, err
 	}
@@ -128,41 +127,6 @@ func play(
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-// engineConfig translates the file for the engine.
-func engineConfig(c *config.Config) (control.Config, error) {
-	budget := uint64(c.Memory.Tables)
-	if budget == 0 {
-		var err error
-		if budget, err = counters.DefaultBudget(); err != nil {
-			return control.Config{}, err
-		}
-	}
-	d := &decode.Decoder{LengthFromIP: c.Replay.LengthFromIP}
-	for t, open := range c.Decode.Tunnels {
-		d.Closed[t] = !open
-	}
-	policy := c.Policy()
-	return control.Config{
-		Policy: policy,
-		Ban: ban.Config{
-			Time: c.Ban.Time, Quiet: c.Ban.Quiet, DryRun: true,
-			Communities: communities(c), Policy: policy.Hash(),
-		},
-		Decoder: d, Memory: budget, Seed: replaySeed,
-		Evidence: capture.Limits{
-			Before: (c.Evidence.MaxPackets + 1) / 2, After: (c.Evidence.MaxPackets + 1) / 2,
-		},
-	}, nil
-}
-
-func communities(c *config.Config) []string {
-	var out []string
-	for _, community := range c.BGP.Blackhole.Communities {
-		out = append(out, community.String())
-	}
-	return out
 }
 
 // parseSpeed reads "max" as 0 and "2x" as 2.

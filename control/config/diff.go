@@ -26,6 +26,14 @@ func Diff(older, newer *Config) []Change {
 	return d.changes
 }
 
+// KeepRestart returns newer with the sections of c that hold until a restart.
+func (c *Config) KeepRestart(newer *Config) *Config {
+	kept := *newer
+	kept.Capture, kept.Memory, kept.StateDir = c.Capture, c.Memory, c.StateDir
+	kept.API, kept.Metrics, kept.BGP, kept.Actions = c.API, c.Metrics, c.BGP, c.Actions
+	return &kept
+}
+
 type differ struct{ changes []Change }
 
 func (d *differ) compare(path string, a, b value) {

@@ -40,6 +40,15 @@ func (c *Counts) addPart(o *Counts, part float64) {
 	}
 }
 
+// Total returns packets and bytes of all classes.
+func (c *Counts) Total() (packets, bytes uint64) {
+	for class := counters.TCP; class <= counters.Other; class++ {
+		packets += c.Packets[class]
+		bytes += c.Bytes[class]
+	}
+	return packets, bytes
+}
+
 // Add adds o to c.
 func (c *Counts) Add(o *Counts) {
 	for i := range c.Packets {

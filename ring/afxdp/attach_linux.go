@@ -59,7 +59,8 @@ func attachMode(
 		}
 	}
 	for _, q := range queues {
-		if err := a.open(c, q); err != nil {
+		if a.sockets[q], err = a.open(c, q); err != nil {
+			delete(a.sockets, q)
 			return a, err
 		}
 	}
@@ -139,17 +140,19 @@ func explain(err error) error {
 }
 
 // open makes the socket of one queue, in the best mode that is granted, and feeds it.
-func (a *attachment) open(c *Config, queue int) error {
+func (a *attachment) open(c *Config, queue int) (*socket, error) {
 	s, err := a.climb(c, queue)
 	if err != nil {
-		return fmt.Errorf("open queue %d of %s: %w", queue, c.Interface, err)
+		return nil, fmt.Errorf("open queue %d of %s: %w", queue, c.Interface, err)
 	}
 	if err := a.program.hold(s); err != nil {
-		return errors.Join(fmt.Errorf("feed queue %d of %s: %w", queue, c.Interface, err),
+		return nil, errors.Join(fmt.Errorf("feed queue %d of %s: %w", queue, c.Interface, err),
 			s.release())
 	}
-	a.sockets[queue] = s
-	return nil
+	if a.generic {
+		s.mode, s.reason = ModeGeneric, a.reason
+	}
+	return s, nil
 }
 
 // climb goes down the ladder of modes until a bind is granted. Frames of several buffers are

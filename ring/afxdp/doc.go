@@ -114,4 +114,5 @@ const (
 	DropRing   = "rx_ring_full"    // the worker was too slow
 	DropFill   = "fill_ring_empty" // no frame was free, or the frame was too long
 	DropClosed = "queue_closed"    // in the ring when the socket was given up
+	DropMissed = "nic_missed"      // by the hardware, which had no room: its own count
 )

@@ -176,6 +176,9 @@ func (m *Mirror) Status() Status {
 	for _, q := range slices.Sorted(maps.Keys(m.worker)) {
 		st.Queues = append(st.Queues, m.statusOf(q))
 	}
+	if len(st.Queues) > 0 && m.missed > 0 { // of no queue in particular
+		st.Queues[0].Dropped[DropMissed] += m.missed
+	}
 	return st
 }
 

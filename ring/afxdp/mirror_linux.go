@@ -30,6 +30,8 @@ type Mirror struct {
 	worker map[int]int        // queue → source, for as long as the Mirror lives
 	past   map[int]ring.Stats // of sockets released
 	passed uint64             // of programs taken off
+	missed uint64             // by the interface's own count, since it was opened
+	seen   nic.Interface      // as it was at the last look
 	failed map[int]string     // queues that could not be opened, and why
 }
 
@@ -88,7 +90,7 @@ func (m *Mirror) begin() error {
 	if m.att, err = attach(&m.config, &i, queues); err != nil {
 		return err
 	}
-	m.state = i.State()
+	m.state, m.seen = i.State(), i
 	m.publish()
 	return nil
 }
@@ -186,6 +188,7 @@ func (m *Mirror) follow() {
 	if m.att != nil && m.att.index != i.Index { // another one of the same name
 		m.detach()
 	}
+	m.observe(&i)
 	queues, err := m.wanted(&i)
 	if err != nil {
 		m.set(StateRefused, err.Error())
@@ -199,6 +202,16 @@ func (m *Mirror) follow() {
 	}
 	m.match(queues)
 	m.set(i.State(), m.complaint())
+}
+
+// observe notes what the interface itself has lost since the last look.
+func (m *Mirror) observe(i *nic.Interface) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen.Index == i.Index && i.Missed > m.seen.Missed {
+		m.missed += i.Missed - m.seen.Missed
+	}
+	m.seen = *i
 }
 
 // reattach attaches to an interface that came back.
@@ -233,13 +246,14 @@ func (m *Mirror) match(queues []int) {
 		if m.att.sockets[q] != nil {
 			continue
 		}
-		m.mu.Lock()
-		err := m.att.open(&m.config, q)
-		m.mu.Unlock()
+		s, err := m.att.open(&m.config, q)
 		if err != nil {
 			failed[q] = err.Error()
 			continue
 		}
+		m.mu.Lock()
+		m.att.sockets[q] = s
+		m.mu.Unlock()
 		opened = true
 	}
 	m.mu.Lock()

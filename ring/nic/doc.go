@@ -19,7 +19,10 @@ type Interface struct {
 	Running  bool   // switched on, and its link is there
 	RXQueues int    // in use
 	Kind     string // of virtual ones: veth, bond, vlan, …; "device" for hardware
-	Received uint64 // packets since it exists, by its own count
+	// Encapsulation is what frames begin with: ether, loopback, or, as for none and ppp, IP.
+	Encapsulation string
+	Received      uint64 // packets since it exists, by its own count
+	Missed        uint64 // that the hardware had no room for, by its own count
 }
 
 // State returns "up", or "link_down" when nothing can arrive, for a status.

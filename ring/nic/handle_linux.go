@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +18,7 @@ import (
 type Handle struct {
 	route   *netlink.Handle
 	mu      sync.Mutex // of route: requests and answers on one socket
-	ioctl   int
+	ethtool *ethtool.Ethtool
 	changed chan struct{}
 	done    chan struct{}
 }
@@ -36,8 +37,7 @@ func Open() (*Handle, error) {
 		route.Close()
 		return nil, fmt.Errorf("bound a netlink socket's wait: %w", err)
 	}
-	h.ioctl, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
+	if h.ethtool, err = ethtool.NewEthtool(); err != nil {
 		route.Close()
 		return nil, fmt.Errorf("open a socket for ethtool: %w", err)
 	}
@@ -75,7 +75,8 @@ func (h *Handle) Changed() <-chan struct{} { return h.changed }
 func (h *Handle) Close() error {
 	close(h.done)
 	h.route.Close()
-	return unix.Close(h.ioctl)
+	h.ethtool.Close()
+	return nil
 }
 
 // Find returns the interface of that name, or an error that is ErrMissing when there is none.
@@ -90,8 +91,11 @@ func (h *Handle) Find(name string) (Interface, error) {
 		return Interface{}, fmt.Errorf("find interface %s: %w", name, err)
 	}
 	i := describe(link)
-	if i.RXQueues, err = h.rxQueues(name); err != nil {
-		i.RXQueues = max(1, link.Attrs().NumRxQueues) // a driver without channels: what it made
+	if c, err := h.ethtool.GetChannels(name); err == nil {
+		i.RXQueues = int(c.RxCount + c.CombinedCount)
+	}
+	if i.RXQueues == 0 { // a driver without channels: what it made
+		i.RXQueues = max(1, link.Attrs().NumRxQueues)
 	}
 	return i, nil
 }
@@ -115,11 +119,12 @@ func describe(link netlink.Link) Interface {
 	a := link.Attrs()
 	i := Interface{
 		Name: a.Name, Index: a.Index, MTU: a.MTU, Kind: link.Type(),
-		Up:      a.Flags&net.FlagUp != 0,
-		Running: a.RawFlags&unix.IFF_RUNNING != 0,
+		Encapsulation: a.EncapType,
+		Up:            a.Flags&net.FlagUp != 0,
+		Running:       a.RawFlags&unix.IFF_RUNNING != 0,
 	}
 	if a.Statistics != nil {
-		i.Received = a.Statistics.RxPackets
+		i.Received, i.Missed = a.Statistics.RxPackets, a.Statistics.RxMissedErrors
 	}
 	return i
 }

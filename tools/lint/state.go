@@ -136,7 +136,7 @@ func (s *stateCheck) targets(exprs ...ast.Expr) {
 		}
 		from, imported := s.imports[id.Name]
 		_, ours := s.inside(from)
-		if imported && id.Obj == nil && (ours || !s.test) {
+		if imported && id.Name != "_" && id.Obj == nil && (ours || !s.test) {
 			s.report(expr, "changes a variable of package %s", from)
 		}
 	}

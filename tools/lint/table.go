@@ -171,6 +171,11 @@ func fences() []fence {
 			dirs:  []string{"ring/nic", "tools/...", "bench/..."},
 			tests: true,
 		},
+		{
+			path:  "github.com/safchain/ethtool",
+			dirs:  []string{"ring/nic", "tools/...", "bench/..."},
+			tests: true,
+		},
 		{path: "github.com/charmbracelet", dirs: []string{"control/top"}},
 		{path: "github.com/coreos/go-systemd", dirs: []string{"control/daemon"}},
 	}

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Client asks a daemon over its socket.
+//
+// Concurrency: any goroutine may call its methods.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// Bounds of what a client waits for and reads.
+const (
+	dialTimeout   = 900 * time.Millisecond
+	clientTimeout = 10 * time.Second
+	maxAnswer     = 64 << 20
+)
+
+// Dial returns a client of the daemon at the unix socket. It connects when it is asked something.
+func Dial(socket string) *Client {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	return &Client{socket: socket, http: &http.Client{
+		Timeout: clientTimeout,
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialer.DialContext(ctx, "unix", socket)
+			},
+			DisableCompression: true, MaxIdleConns: 4, IdleConnTimeout: 30 * time.Second,
+		},
+	}}
+}
+
+// Unreachable says that no daemon answers.
+type Unreachable struct {
+	Socket string
+	Err    error
+}
+
+// Error says why, and what to try.
+func (u *Unreachable) Error() string {
+	reason := u.Err.Error()
+	var timeout net.Error
+	switch {
+	case errors.Is(u.Err, os.ErrNotExist):
+		reason = "no such file"
+	case errors.Is(u.Err, os.ErrPermission):
+		reason = "permission denied"
+	case errors.Is(u.Err, syscall.ECONNREFUSED):
+		reason = "connection refused"
+	case errors.As(u.Err, &timeout) && timeout.Timeout():
+		reason = "timeout"
+	}
+	return fmt.Sprintf("no daemon at unix:%s (%s). Is it running? try: systemctl status weir",
+		u.Socket, reason)
+}
+
+// Unwrap returns the cause.
+func (u *Unreachable) Unwrap() error { return u.Err }
+
+// Status returns the daemon's status.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	err = c.get(ctx, "/api/v1/status", nil, &s)
+	return s, err
+}
+
+// Pipeline returns where packets went.
+func (c *Client) Pipeline(ctx context.Context) (p Pipeline, err error) {
+	err = c.get(ctx, "/api/v1/pipeline", nil, &p)
+	return p, err
+}
+
+// Hosts returns the hosts that fit q, best first.
+func (c *Client) Hosts(ctx context.Context, q HostQuery) (l HostList, err error) {
+	v := url.Values{}
+	for name, value := range map[string]string{
+		"sort": q.Sort, "direction": q.Direction, "filter": q.Filter,
+	} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	if q.Family != 0 {
+		v.Set("family", strconv.Itoa(q.Family))
+	}
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	err = c.get(ctx, "/api/v1/hosts", v, &l)
+	return l, err
+}
+
+// Why explains one address.
+func (c *Client) Why(ctx context.Context, a netip.Addr) (w Why, err error) {
+	err = c.get(ctx, "/api/v1/hosts/"+url.PathEscape(a.String()), nil, &w)
+	return w, err
+}
+
+// Networks returns the home networks.
+func (c *Client) Networks(ctx context.Context) (l NetworkList, err error) {
+	err = c.get(ctx, "/api/v1/networks", nil, &l)
+	return l, err
+}
+
+// Cores returns the workers.
+func (c *Client) Cores(ctx context.Context) (l CoreList, err error) {
+	err = c.get(ctx, "/api/v1/cores", nil, &l)
+	return l, err
+}
+
+// Attacks returns the incidents in that state: active, over or all.
+func (c *Client) Attacks(ctx context.Context, state string) (l AttackList, err error) {
+	err = c.get(ctx, "/api/v1/attacks", url.Values{"state": {state}}, &l)
+	return l, err
+}
+
+// Attack returns one incident.
+func (c *Client) Attack(ctx context.Context, id string) (a Attack, err error) {
+	err = c.get(ctx, "/api/v1/attacks/"+url.PathEscape(id), nil, &a)
+	return a, err
+}
+
+// Report returns the text report of an incident.
+func (c *Client) Report(ctx context.Context, id string) ([]byte, error) {
+	return c.ask(ctx, http.MethodGet, "/api/v1/attacks/"+url.PathEscape(id)+"/report", nil)
+}
+
+// Reload has the daemon read its file again; with dryRun it only says what would change.
+func (c *Client) Reload(ctx context.Context, dryRun bool) (r ReloadResult, err error) {
+	data, err := c.ask(ctx, http.MethodPost, "/api/v1/reload",
+		url.Values{"dry_run": {strconv.FormatBool(dryRun)}})
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("read the answer to a reload: %w", err)
+	}
+	return r, nil
+}
+
+func (c *Client) get(ctx context.Context, path string, q url.Values, into any) error {
+	data, err := c.ask(ctx, http.MethodGet, path, q)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read the answer to %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, q url.Values) ([]byte, error) {
+	target := "http://weir" + path
+	if len(q) > 0 {
+		target += "?" + q.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		var cause *net.OpError
+		if errors.As(err, &cause) && cause.Op == "dial" {
+			return nil, &Unreachable{c.socket, err}
+		}
+		return nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the answer to %s: %w", path, err)
+	case len(data) > maxAnswer:
+		return nil, fmt.Errorf("read the answer to %s: more than %d bytes", path, maxAnswer)
+	case answer.StatusCode >= http.StatusBadRequest:
+		p := &Problem{Status: answer.StatusCode, Detail: answer.Status}
+		_ = json.Unmarshal(data, p) // another server's refusal: its status has to do
+		return nil, p
+	}
+	return data, nil
+}

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrInUse says that a weir answers at the socket already.
+var ErrInUse = errors.New("a weir is listening there already")
+
+// Listen opens the unix socket at path for Serve: for its owner, and for the group weir where
+// there is one. A socket that nobody answers at is replaced; what is no socket is never removed.
+func Listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if err := makeWay(path); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	// Bound under a name that nobody knows, and only named once its mode is right: there is no
+	// moment in which others could connect.
+	hidden := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%d-%s", os.Getpid(),
+		filepath.Base(path)))
+	_ = os.Remove(hidden) // of a process of the same number
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := publish(hidden, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), l.Close(),
+			os.Remove(hidden))
+	}
+	file, _ := os.Lstat(path)
+	return &listener{Listener: l, path: path, file: file}, nil
+}
+
+// listener removes its file when it is closed.
+type listener struct {
+	net.Listener
+	path string
+	file os.FileInfo // nil: not known
+	once sync.Once
+}
+
+// Close implements net.Listener. A socket that somebody else has put there since stays.
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.file) {
+			_ = os.Remove(l.path)
+		}
+	})
+	return l.Listener.Close()
+}
+
+// makeWay removes a socket that nobody answers at.
+func makeWay(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&os.ModeSocket == 0:
+		return errors.New("there is a file of that name, which is no socket")
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		return errors.Join(ErrInUse, c.Close())
+	case errors.Is(err, syscall.ECONNREFUSED): // its process has ended
+		return os.Remove(path)
+	}
+	return err // somebody is there, and busy or not ours
+}
+
+// publish gives the socket its mode, group and name.
+func publish(hidden, path string) error {
+	if g, err := user.LookupGroup("weir"); err == nil {
+		if id, err := strconv.Atoi(g.Gid); err == nil {
+			_ = os.Chown(hidden, -1, id) // not ours to give: it stays with our own group
+		}
+	}
+	if err := os.Chmod(hidden, 0o660); err != nil {
+		return err
+	}
+	return os.Rename(hidden, path)
+}
+
+// limited is a listener with so many connections at a time; others wait in the kernel.
+type limited struct {
+	net.Listener
+	places chan struct{}
+	closed chan struct{}
+	close  func()
+}
+
+func newLimited(l net.Listener, n int) *limited {
+	closed := make(chan struct{})
+	return &limited{
+		Listener: l, places: make(chan struct{}, n),
+		closed: closed, close: sync.OnceFunc(func() { close(closed) }),
+	}
+}
+
+// Accept implements net.Listener.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+// Close implements net.Listener.
+func (l *limited) Close() error {
+	l.close()
+	return l.Listener.Close()
+}
+
+// placed is a connection that has a place until it is closed.
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements net.Conn.
+func (c *placed) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}

@@ -1,0 +1,139 @@
+package daemon
+
+import (
+	"weir/control"
+	"weir/control/rate"
+	"weir/control/sink/prometheus"
+	"weir/counters"
+	"weir/decode"
+)
+
+// Metrics implements prometheus.Source.
+func (d *Daemon) Metrics() *prometheus.Snapshot {
+	p := d.live.Picture()
+	s := &prometheus.Snapshot{
+		Version: d.options.Version, Mode: d.mode(),
+		Memory: prometheus.Memory{Tables: p.Memory, Budget: p.Budget},
+		Packets: prometheus.Packets{
+			Processed: p.Pipeline.Processed, Shed: p.Pipeline.Shed, Foreign: p.Pipeline.Foreign,
+			Internal: p.Pipeline.Internal, Unplaced: p.Pipeline.Unplaced,
+			Errors: byReason(p.Pipeline.Dropped[:]), Damaged: byReason(p.Pipeline.Damaged[:]),
+		},
+		Incoming: traffic(&p, rate.Incoming), Outgoing: traffic(&p, rate.Outgoing),
+		Hosts: p.Active, LogHidden: d.hidden(),
+	}
+	d.mu.Lock()
+	s.Config = prometheus.Config{
+		Hash: hash(d.places), Loaded: d.loaded, ReloadOK: d.reloadErr == "",
+	}
+	s.Loop = prometheus.Loop{
+		Ticks: d.ticks.Clone(), LateFlips: p.Late, LostSamples: p.Pipeline.LostSamples,
+		LostHints: p.Pipeline.LostHints,
+	}
+	d.mu.Unlock()
+	for _, m := range d.mirrors {
+		s.Interfaces = append(s.Interfaces, m.metrics())
+	}
+	for i := range p.Workers {
+		w := &p.Workers[i]
+		s.Workers = append(s.Workers, prometheus.Worker{
+			Worker: w.Number, Core: d.coreOf(w.Number), Packets: w.Total.Received,
+			Busy: busy(w, p.Window), Fill: float64(w.Second.Fill) / 100,
+		})
+	}
+	s.Attacks = d.attackMetrics(&p)
+	return s
+}
+
+func (d *Daemon) hidden() uint64 {
+	if d.options.Hidden == nil {
+		return 0
+	}
+	return d.options.Hidden()
+}
+
+func (d *Daemon) attackMetrics(p *control.Picture) prometheus.Attacks {
+	failed, lost, _ := d.keeper.state()
+	a := prometheus.Attacks{
+		Active: len(p.Open), Total: p.Attacks, Refused: p.Refused[0],
+		ReportErrors: failed + lost, Latency: d.archive.latencies(),
+		Mitigations: []prometheus.Mitigation{
+			{Kind: "blackhole", State: "dry_run", Active: p.Routes},
+		},
+	}
+	for i := range p.Open {
+		in := &p.Open[i]
+		for _, v := range in.Vectors {
+			pps := float64(in.Last[in.Trigger.Direction].Packets[rate.Total]) * v.Share
+			a.Now = append(a.Now, prometheus.Attack{
+				Target: in.Target.Addr().String(), Vector: v.Name, PPS: uint64(pps),
+			})
+		}
+	}
+	return a
+}
+
+// metrics returns what the interface has got.
+func (m *mirror) metrics() prometheus.Interface {
+	state, _, sources := m.sources()
+	out := prometheus.Interface{Name: m.Interface}
+	for i := range sources {
+		q := &sources[i]
+		out.Passed += q.Passed
+		xdp := ""
+		if m.engine == "afxdp" {
+			xdp = q.Mode
+		}
+		out.Queues = append(out.Queues, prometheus.Queue{
+			Queue: q.Queue, Up: state == "up", XDP: xdp,
+			Received: q.Received, Bytes: q.Bytes, Dropped: q.Dropped,
+		})
+	}
+	return out
+}
+
+func traffic(p *control.Picture, d rate.Direction) prometheus.Traffic {
+	c := &p.Total[d]
+	t := prometheus.Traffic{
+		TCP: c.Packets[counters.TCP], UDP: c.Packets[counters.UDP],
+		ICMP: c.Packets[counters.ICMP], Other: c.Packets[counters.Other],
+		SYN: c.Packets[counters.SYN], Fragments: c.Packets[counters.Frag],
+	}
+	for class := counters.TCP; class <= counters.Other; class++ {
+		t.Bytes += c.Bytes[class]
+	}
+	for i := range p.History {
+		t.PeakPPS = max(t.PeakPPS, p.History[i].Packets[d])
+	}
+	return t
+}
+
+// byReason names the counts of decode.Status, zeros included: a series that begins at 1 does not
+// rise.
+func byReason(counts []uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(counts))
+	for st := range decode.NumStatus {
+		if st != decode.OK {
+			out[st.String()] = counts[st]
+		}
+	}
+	return out
+}
+
+// busy returns the part of the window that a worker spent on packets.
+func busy(w *control.WorkerSecond, window int64) float64 {
+	if window <= 0 {
+		return 0
+	}
+	return min(1, float64(w.Second.Busy)/float64(window))
+}
+
+// coreOf returns the core of a worker, -1 when it has none.
+func (d *Daemon) coreOf(worker int) int {
+	for _, m := range d.mirrors {
+		if n := worker - m.first; n >= 0 && n < len(m.cores) {
+			return m.cores[n]
+		}
+	}
+	return -1
+}

@@ -1,0 +1,210 @@
+package daemon
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"weir/control"
+	"weir/control/api"
+	"weir/control/config"
+	"weir/control/health"
+	"weir/control/rate"
+	"weir/decode"
+)
+
+// losses remembers what was lost before the workers, so that the last second's part is known.
+type losses struct {
+	mu      sync.Mutex
+	before  map[string]mirrorTotals // by interface
+	last    map[string]mirrorTotals // of the last second alone
+	workers map[int]uint64          // lost in the last second, by worker
+	totals  map[int]uint64          // lost since the start, by worker
+}
+
+// mirrorTotals are what an interface received, lost and passed on.
+type mirrorTotals struct {
+	received, passed uint64
+	lost             map[string]uint64
+}
+
+// follow looks once a second until ctx ends.
+func (l *losses) follow(ctx context.Context, ms []*mirror) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		l.look(ms)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (l *losses) look(ms []*mirror) {
+	now := map[string]mirrorTotals{}
+	totals := map[int]uint64{}
+	for _, m := range ms {
+		t := mirrorTotals{lost: map[string]uint64{}}
+		_, _, sources := m.sources()
+		for i := range sources {
+			s := &sources[i]
+			t.received += s.Received
+			t.passed += s.Passed
+			for place, n := range s.Dropped {
+				t.lost[place] += n
+				totals[s.Worker] += n
+			}
+		}
+		now[m.Interface] = t
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last, l.workers = map[string]mirrorTotals{}, map[int]uint64{}
+	for name, t := range now {
+		l.last[name] = t.since(l.before[name])
+	}
+	for w, n := range totals {
+		l.workers[w] = n - min(n, l.totals[w])
+	}
+	l.before, l.totals = now, totals
+}
+
+func (t mirrorTotals) since(b mirrorTotals) mirrorTotals {
+	d := mirrorTotals{
+		received: t.received - min(t.received, b.received),
+		passed:   t.passed - min(t.passed, b.passed),
+		lost:     map[string]uint64{},
+	}
+	for place, n := range t.lost {
+		d.lost[place] = n - min(n, b.lost[place])
+	}
+	return d
+}
+
+// now returns the frames lost in the last second.
+func (l *losses) now() (n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.workers {
+		n += w
+	}
+	return n
+}
+
+func (l *losses) ofWorker(w int) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.workers[w]
+}
+
+// of returns the totals of an interface, and the last second's part.
+func (l *losses) of(name string) (all, last mirrorTotals) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.before[name], l.last[name]
+}
+
+// Pipeline implements api.Backend.
+func (d *Daemon) Pipeline() api.Pipeline {
+	p := d.live.Picture()
+	f := d.facts(&p, d.nearest())
+	out := api.Pipeline{Type: "pipeline", Time: stamp(p.Time)}
+	for _, s := range health.Stages(f) {
+		st := api.Stage{
+			Name: s.Name, Unit: s.Unit, In: s.In, Out: s.Out, InNow: s.InNow, OutNow: s.OutNow,
+			Lost: []api.Loss{},
+		}
+		for _, l := range s.Lost {
+			st.Lost = append(st.Lost, api.Loss(l))
+		}
+		out.Stages = append(out.Stages, st)
+	}
+	for _, found := range health.Findings(f) {
+		out.Findings = append(out.Findings, api.Finding(found))
+	}
+	return out
+}
+
+// maxNamed is how many networks a sentence names.
+const maxNamed = 3
+
+// facts gathers what health judges.
+func (d *Daemon) facts(p *control.Picture, nearest health.Nearest) *health.Facts {
+	c, _ := d.current()
+	f := &health.Facts{
+		Uptime: time.Since(d.started), Elsewhere: d.others.rates(),
+		Received: p.Pipeline.Received, ReceivedNow: p.Last.Received,
+		Processed: p.Pipeline.Processed, ProcessedNow: p.Last.Processed,
+		Shed:    health.Count{N: p.Pipeline.Shed, Now: p.Last.Shed},
+		Foreign: health.Count{N: p.Pipeline.Foreign, Now: p.Last.Foreign},
+		Dropped: map[string]health.Count{}, Hosts: p.Active, Refused: p.Refused[0],
+		Nearest: nearest, All: p.Attacks, Routes: p.Routes, Observe: c.Mode == config.Observe,
+		Stuck: d.stuck(),
+	}
+	for st := range decode.NumStatus {
+		if n := p.Pipeline.Dropped[st]; n > 0 {
+			name := st.String()
+			f.Dropped[name] = health.Count{N: n, Now: p.Last.Dropped[st]}
+		}
+	}
+	for d, n := range []*uint64{&f.InNow, &f.OutNow} {
+		r := p.Counts[d].Over(rate.Second)
+		*n = r.Packets[rate.Total]
+	}
+	for i, n := range c.Networks {
+		if i == maxNamed {
+			f.Networks = append(f.Networks, "…")
+			break
+		}
+		f.Networks = append(f.Networks, n.String())
+	}
+	for i := range p.Open {
+		in := &p.Open[i]
+		f.Attacks = append(f.Attacks, health.Attack{
+			Target: in.Target.Addr().String(), Allowed: in.Allowed,
+		})
+	}
+	for _, m := range d.mirrors {
+		f.Sources = append(f.Sources, d.sourceFacts(m))
+	}
+	if _, _, err := d.keeper.state(); err != nil {
+		f.Failures = append(f.Failures, sentence("Reports cannot be written (%v): they are kept "+
+			"in memory and tried again.", err))
+	}
+	return f
+}
+
+func (d *Daemon) sourceFacts(m *mirror) health.Source {
+	state, reason, _ := m.sources()
+	all, last := d.lost.of(m.Interface)
+	s := health.Source{
+		Engine: m.engine, Interface: m.Interface, State: state, Reason: reason,
+		Direction: string(m.Direction),
+		Received:  health.Count{N: all.received, Now: last.received},
+		Passed:    health.Count{N: all.passed, Now: last.passed},
+		Lost:      map[string]health.Count{},
+	}
+	for _, place := range slices.Sorted(maps.Keys(all.lost)) {
+		if all.lost[place] > 0 {
+			s.Lost[place] = health.Count{N: all.lost[place], Now: last.lost[place]}
+		}
+	}
+	return s
+}
+
+// nearest returns the host that is nearest to a limit, if a picture of the hosts is there within
+// moments.
+func (d *Daemon) nearest() (n health.Nearest) {
+	ctx, cancel := context.WithTimeout(context.Background(), hostsPatience)
+	defer cancel()
+	l, err := d.Hosts(ctx, api.HostQuery{Sort: "percent", Direction: "both", Limit: 1})
+	if err == nil && len(l.Hosts) > 0 && l.Hosts[0].Percent > 0 {
+		h := &l.Hosts[0]
+		n = health.Nearest{Address: h.Address, Metric: h.Metric, Percent: h.Percent}
+	}
+	return n
+}

@@ -1,0 +1,136 @@
+package afpacket
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"weir/ring"
+	"weir/ring/nic"
+)
+
+// retireMillis is how long the kernel keeps a block that is not full: what a packet waits at most.
+const retireMillis = 4
+
+// Link types of frames that have a head of Ethernet, and of those that begin with IP.
+const (
+	linkEthernet = 1
+	linkRaw      = 101
+)
+
+// linkOf returns the link type of an interface's frames.
+func linkOf(i *nic.Interface) uint16 {
+	if i.Encapsulation == "ether" || i.Encapsulation == "loopback" {
+		return linkEthernet
+	}
+	return linkRaw
+}
+
+// socket is one packet socket with its ring.
+type socket struct {
+	*blocks
+	fd       int
+	broken   atomic.Pointer[error] // of Poll: final
+	received atomic.Uint64
+	bytes    atomic.Uint64
+
+	mu    sync.Mutex // of drops: the kernel forgets them when it is asked
+	drops uint64
+}
+
+// openSocket opens a socket that receives nothing yet.
+func openSocket(c *Config, i *nic.Interface) (s *socket, err error) {
+	s = &socket{fd: -1}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release())
+			s = nil
+		}
+	}()
+	s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return s, fmt.Errorf("open a packet socket (it takes CAP_NET_RAW): %w", err)
+	}
+	err = unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3)
+	if err != nil {
+		return s, fmt.Errorf("ask for TPACKET_V3: %w", err)
+	}
+	if c.Incoming {
+		err = unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+		if err != nil {
+			return s, fmt.Errorf("leave out what is sent: %w", err)
+		}
+	}
+	err = unix.SetsockoptTpacketReq3(s.fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &unix.TpacketReq3{
+		Block_size: uint32(c.BlockSize), Block_nr: uint32(c.Blocks),
+		Frame_size: 2048, Frame_nr: uint32(c.Blocks * (c.BlockSize / 2048)),
+		Retire_blk_tov: retireMillis,
+	})
+	if err != nil {
+		return s, fmt.Errorf("make a ring of %d blocks of %d bytes: %w", c.Blocks, c.BlockSize, err)
+	}
+	mem, err := unix.Mmap(s.fd, 0, c.Blocks*c.BlockSize, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED|unix.MAP_POPULATE)
+	if err != nil {
+		return s, fmt.Errorf("map the ring: %w", err)
+	}
+	s.blocks = newBlocks(mem, c.BlockSize, linkOf(i))
+	return s, nil
+}
+
+// bind begins to receive from the interface.
+func (s *socket) bind(i *nic.Interface) error {
+	all := uint16(unix.ETH_P_ALL<<8&0xff00 | unix.ETH_P_ALL>>8) // in network byte order
+	err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: i.Index})
+	if err != nil {
+		return fmt.Errorf("bind to %s: %w", i.Name, err)
+	}
+	return nil
+}
+
+// join makes the socket a member of a fanout group: of a new one, whose number it returns, where
+// group is 0.
+func (s *socket) join(group int) (int, error) {
+	arg := group | unix.PACKET_FANOUT_HASH<<16
+	if group == 0 {
+		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+	}
+	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
+		return 0, fmt.Errorf("join a fanout group: %w", err)
+	}
+	got, err := unix.GetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the fanout group: %w", err)
+	}
+	return got & 0xffff, nil
+}
+
+// stats returns the socket's totals.
+func (s *socket) stats() ring.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err == nil {
+		s.drops += uint64(st.Drops)
+	}
+	return ring.Stats{
+		Received: s.received.Load(), Bytes: s.bytes.Load(),
+		Dropped: map[string]uint64{DropRing: s.drops},
+	}
+}
+
+// release closes the socket and unmaps its ring. No worker may use it any more.
+func (s *socket) release() error {
+	var errs []error
+	if s.blocks != nil {
+		errs = append(errs, unix.Munmap(s.mem))
+	}
+	if s.fd >= 0 {
+		errs = append(errs, unix.Close(s.fd))
+	}
+	s.fd, s.blocks = -1, nil
+	return errors.Join(errs...)
+}

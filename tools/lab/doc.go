@@ -1,0 +1,87 @@
+// Package lab makes networks to measure in: two network namespaces, joined by veth pairs, and a
+// generator of frames that sends millions per second from inside the kernel.
+//
+// The namespaces are called weir-<pid>-<n>-gen, which sends, and weir-<pid>-<n>-sut, which holds
+// the system under test; `ip netns exec` enters them. Link 0 is the pair gen0 and mirror0, link 1
+// is gen1 and mirror1. No frame is on a link that nobody asked for: there is no ARP, and IPv6 is
+// off until AddAddress wants it. All ends have the hardware address MAC, so that hosts with
+// addresses reach each other without ARP.
+//
+// A Generator redirects frames straight to the other end's receive queue, which works only while
+// a native XDP program is attached there: otherwise its frames count as sent, and are lost.
+// SendFrames takes the ordinary way through the stack instead.
+//
+// This package needs root, and Linux.
+package lab
+
+import "fmt"
+
+// Options says what network is wanted.
+type Options struct {
+	Queues int // receive and transmit queues at either end of each link; 0: 1
+	MTU    int // 0: the kernel's, 1500
+	Links  int // pairs of interfaces; 0: 1
+}
+
+func (o *Options) setDefaults() {
+	o.Queues = max(o.Queues, 1)
+	o.Links = max(o.Links, 1)
+}
+
+// Side is an end of a link.
+type Side uint8
+
+// Gen sends, Sut is the system under test.
+const (
+	Gen Side = iota
+	Sut
+)
+
+// Interface returns the name of the interface that is this side's end of a link.
+func (s Side) Interface(link int) string {
+	if s == Sut {
+		return fmt.Sprintf("mirror%d", link)
+	}
+	return fmt.Sprintf("gen%d", link)
+}
+
+// Patch changes a part of each frame that a Generator sends to Base | x&Mask, big-endian, where x
+// is a random number or the number of the frame: 0 for the first that this Generator sends.
+type Patch struct {
+	Offset int
+	Width  int // bytes: 1, 2 or 4
+	Base   uint32
+	Mask   uint32
+	Random bool
+}
+
+func (p *Patch) check(frame int) error {
+	if p.Width != 1 && p.Width != 2 && p.Width != 4 {
+		return fmt.Errorf("patch of %d bytes, want 1, 2 or 4", p.Width)
+	}
+	if p.Offset < 0 || p.Offset+p.Width > frame {
+		return fmt.Errorf("patch of %d bytes at %d in a frame of %d", p.Width, p.Offset, frame)
+	}
+	return nil
+}
+
+// GeneratorConfig says what a Generator sends, and where. Frames arrive at receive queue
+// CPU % queues of the link's other end, and are handled there on that same CPU.
+type GeneratorConfig struct {
+	Link    int
+	Frame   []byte
+	Patches []Patch // applied in order
+	CPU     int
+}
+
+func (c *GeneratorConfig) check(o *Options) error {
+	if c.Link < 0 || c.Link >= o.Links {
+		return fmt.Errorf("link %d of %d", c.Link, o.Links)
+	}
+	for i := range c.Patches {
+		if err := c.Patches[i].check(len(c.Frame)); err != nil {
+			return fmt.Errorf("patch %d: %w", i, err)
+		}
+	}
+	return nil
+}
