@@ -45,6 +45,9 @@ func Dial(socket string) *Client {
 	}}
 }
 
+// Close gives up connections that wait for the next question.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
 // Unreachable says that no daemon answers.
 type Unreachable struct {
 	Socket string

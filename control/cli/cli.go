@@ -81,6 +81,14 @@ func newRoot() *cobra.Command {
 		newDemo(),
 		newReplay(),
 		newRun(),
+		newReload(),
+		newStatus(),
+		newWhy(),
+		newAttacks(),
+		newHosts(),
+		newNetworks(),
+		newCores(),
+		newTop(),
 		newVersion(),
 	)
 	return root

@@ -81,7 +81,7 @@ func (b *blocks) begin() error {
 }
 
 // lend fills to with packets of the block at hand, stamped now. The error says that the block
-// contradicts itself; it is final.
+// contradicts itself; it is final, and comes once the packets before it are lent.
 func (b *blocks) lend(to *ring.Batch, now int64) error {
 	to.Mem, to.N, to.Now, to.Fill = b.mem, 0, now, 0
 	if !b.open {
@@ -94,14 +94,14 @@ func (b *blocks) lend(to *ring.Batch, now int64) error {
 	for to.N < ring.BurstSize && b.left > 0 {
 		at := b.at
 		if at < b.now*b.size+blockHead || at > end-packetHead {
-			return fmt.Errorf("read block %d: a packet at %d", b.now, at-b.now*b.size)
+			return b.contradiction(to, "a packet", at)
 		}
 		head := b.mem[at : at+packetHead : at+packetHead]
 		captured := binary.NativeEndian.Uint32(head[packetCap:])
 		wire := binary.NativeEndian.Uint32(head[packetLen:])
 		from := at + int(binary.NativeEndian.Uint16(head[packetMAC:]))
 		if uint64(captured) > uint64(b.size) || from+int(captured) > end {
-			return fmt.Errorf("read block %d: %d bytes at %d", b.now, captured, from-b.now*b.size)
+			return b.contradiction(to, fmt.Sprint(captured, " bytes"), from)
 		}
 		if binary.NativeEndian.Uint32(head[packetStatus:])&vlanValid != 0 {
 			wire += vlanLength
@@ -114,6 +114,15 @@ func (b *blocks) lend(to *ring.Batch, now int64) error {
 		b.at = at + int(binary.NativeEndian.Uint32(head[packetNext:]))
 	}
 	return nil
+}
+
+// contradiction returns the error of something that does not lie in the block at hand, unless
+// there are packets to be lent first.
+func (b *blocks) contradiction(to *ring.Batch, what string, at int) error {
+	if to.N > 0 {
+		return nil
+	}
+	return fmt.Errorf("read block %d: %s at %d", b.now, what, at-b.now*b.size)
 }
 
 // release gives the block at hand back once it is used up.

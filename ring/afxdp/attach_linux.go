@@ -26,7 +26,7 @@ type attachment struct {
 // queues. On failure nothing of it stays.
 func attach(c *Config, i *nic.Interface, queues []int) (*attachment, error) {
 	a, err := attachMode(c, i, queues, link.XDPDriverMode)
-	if err == nil || c.ZeroCopy == Required || errors.Is(err, unix.EPERM) {
+	if err == nil || c.ZeroCopy == Required || errors.Is(err, unix.EPERM) || taken(err) {
 		return a, err
 	}
 	native := err
@@ -86,7 +86,7 @@ func (a *attachment) load(i *nic.Interface, mode link.XDPAttachFlags) error {
 			return nil
 		}
 		errs = append(errs, p.close(), err)
-		if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) {
+		if taken(err) {
 			break
 		}
 	}
@@ -100,12 +100,14 @@ const (
 	busyPause    = 25 * time.Millisecond
 )
 
+// taken reports whether another has what was asked for.
+func taken(err error) bool { return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST) }
+
 // whileBusy calls try until it no longer fails with EBUSY or EEXIST, or patience ends.
 func whileBusy(try func() error) error {
 	for begin := time.Now(); ; time.Sleep(busyPause) {
 		err := try()
-		busy := errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST)
-		if !busy || time.Since(begin) > busyPatience {
+		if !taken(err) || time.Since(begin) > busyPatience {
 			return err
 		}
 	}

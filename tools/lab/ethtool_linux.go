@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/safchain/ethtool"
@@ -30,10 +31,11 @@ func (l *Lab) SetQueues(link, n int) error {
 	if n > now { // at no moment more to send than the peer has to receive
 		sides = [...]Side{Sut, Gen}
 	}
-	for _, side := range sides {
-		if err := l.setQueues(side, link, n); err != nil {
-			return err
-		}
+	if err := l.setQueues(sides[0], link, n); err != nil {
+		return err
+	}
+	if err := l.setQueues(sides[1], link, n); err != nil {
+		return errors.Join(err, l.setQueues(sides[0], link, now)) // as it was
 	}
 	return nil
 }

@@ -7,26 +7,49 @@ import (
 	"weir/tools/blast"
 )
 
-const protoUDP = 17
+// minFrame is the shortest frame that Ethernet has, without FCS.
+const minFrame = 60
 
 // UDPFrame returns an Ethernet frame of size bytes with a UDP datagram, IPv4 or IPv6.
 func UDPFrame(src, dst netip.Addr, srcPort, dstPort uint16, size int) []byte {
 	b := make([]byte, size)
-	ethernet := blast.Ethernet{
-		Dst: MAC(), Src: MAC(), Type: blast.TypeIPv4,
+	at := putHeaders(b, src, dst, blast.ProtoUDP)
+	(&blast.UDP{SrcPort: srcPort, DstPort: dstPort}).Put(b[at:])
+	return b
+}
+
+// SYNFrame returns an Ethernet frame with a TCP SYN without options, IPv4 or IPv6, as short as
+// Ethernet allows.
+func SYNFrame(src, dst netip.Addr, srcPort, dstPort uint16) []byte {
+	length := blast.EthernetLen + blast.IPv4Len + blast.TCPLen
+	if !dst.Is4() {
+		length += blast.IPv6Len - blast.IPv4Len
 	}
+	b := make([]byte, max(length, minFrame))
+	at := putHeaders(b[:length], src, dst, blast.ProtoTCP)
+	segment := b[at:length]
+	(&blast.TCP{
+		SrcPort: srcPort, DstPort: dstPort, Flags: blast.SYN, Window: 64240,
+	}).Put(segment)
+	blast.SetChecksum(segment, blast.ProtoTCP, address(src), address(dst), len(segment))
+	return b
+}
+
+// putHeaders puts those of Ethernet and IP on b, all of which the packet fills, and returns their
+// length.
+func putHeaders(b []byte, src, dst netip.Addr, proto uint8) int {
+	ethernet := blast.Ethernet{Dst: MAC(), Src: MAC(), Type: blast.TypeIPv4}
 	at := blast.EthernetLen
 	if dst.Is4() {
-		at += (&blast.IPv4{TTL: 64, Proto: protoUDP, Src: address(src),
+		at += (&blast.IPv4{TTL: 64, Proto: proto, Src: address(src),
 			Dst: address(dst)}).Put(b[at:])
 	} else {
 		ethernet.Type = blast.TypeIPv6
-		at += (&blast.IPv6{HopLimit: 64, Next: protoUDP, Src: address(src),
+		at += (&blast.IPv6{HopLimit: 64, Next: proto, Src: address(src),
 			Dst: address(dst)}).Put(b[at:])
 	}
 	ethernet.Put(b)
-	(&blast.UDP{SrcPort: srcPort, DstPort: dstPort}).Put(b[at:])
-	return b
+	return at
 }
 
 func address(a netip.Addr) (d decode.Addr) {

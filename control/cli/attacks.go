@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/control/api"
+)
+
+func newAttacks() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "attacks",
+		Short: "list, show or report attacks",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newAttacksList(), newAttacksShow(), newAttacksReport())
+	return cmd
+}
+
+func newAttacksList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "the attacks that go on, and those that are over",
+		Args:  cobra.NoArgs,
+	}
+	state := cmd.Flags().String("state", "all", "active, over or all")
+	cmd.RunE = ask(askFlags(cmd),
+		func(cmd *cobra.Command, _ []string, c *api.Client) (api.AttackList, error) {
+			switch *state {
+			case "active", "over", "all":
+				return c.Attacks(cmd.Context(), *state)
+			}
+			return api.AttackList{}, usageError("--state is %q, not active, over or all", *state)
+		}, printAttacks)
+	return cmd
+}
+
+func printAttacks(w io.Writer, l api.AttackList) {
+	if len(l.Attacks) == 0 {
+		fmt.Fprintf(w, "No attack of that kind since the daemon's start.\n"+
+			"  try: weir status --pipeline\n")
+		return
+	}
+	rows := [][]string{{"ID", "STATE", "SINCE", "TARGET", "DIRECTION", "WHAT", "PPS", "PEAK",
+		"LIMIT", "DELAY"}}
+	for i := range l.Attacks {
+		a := &l.Attacks[i]
+		target := a.Target
+		if a.Allowed {
+			target += " (allowlisted)"
+		}
+		rows = append(rows, []string{
+			a.ID, a.State, a.Begin.Format("2006-01-02 15:04:05"), target, a.Direction,
+			vectorText(a.Vectors), pps(a.PPS), pps(a.PeakPPS),
+			fmt.Sprintf("%s > %s", a.Trigger.Metric, rateText(a.Trigger.Limit, "")),
+			fmt.Sprintf("%d ms", a.DelayMS),
+		})
+	}
+	columns(w, rows)
+}
+
+func newAttacksShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "everything that is known of one attack",
+		Args:  cobra.ExactArgs(1),
+	}
+	cmd.RunE = ask(askFlags(cmd),
+		func(cmd *cobra.Command, args []string, c *api.Client) (api.Attack, error) {
+			return c.Attack(cmd.Context(), args[0])
+		}, printAttack)
+	return cmd
+}
+
+func printAttack(w io.Writer, a api.Attack) {
+	t := &a.Trigger
+	end := "goes on"
+	if a.End != nil {
+		end = a.End.Format(time.RFC3339Nano)
+	}
+	rows := [][]string{
+		{"attack", a.ID + ", " + a.State}, {"target", a.Target + ", " + a.Direction},
+		{"begin", a.Begin.Format(time.RFC3339Nano)},
+		{"verdict", fmt.Sprintf("%s, after %d ms", a.Detected.Format(time.RFC3339Nano), a.DelayMS)},
+		{"end", end}, {"what", vectorText(a.Vectors)},
+		{"limit", fmt.Sprintf("%s %d > %d, set for %s, seen by %s", t.Metric, t.Value, t.Limit,
+			t.Hostgroup, t.View)},
+		{"now", fmt.Sprintf("%s, %s, %s", pps(a.PPS), bps(a.BPS), rateText(a.FPS, "fps"))},
+		{"peak", fmt.Sprintf("%s, %s, %s", pps(a.PeakPPS), bps(a.PeakBPS),
+			rateText(a.PeakFPS, "fps"))},
+		{"evidence", a.Evidence},
+	}
+	if a.Allowed {
+		rows = append(rows, []string{"allowlist", "the target is on it: no mitigation"})
+	}
+	for _, action := range a.Actions {
+		what := "announce"
+		if action.Withdrawn {
+			what = "withdraw, " + action.Reason + ","
+		}
+		rows = append(rows, []string{"action", fmt.Sprintf("%s %s %s %s%s",
+			action.Time.Format(time.RFC3339), what, action.Kind, action.Prefix,
+			dryRun(action.DryRun))})
+	}
+	columns(w, rows)
+}
+
+func newAttacksReport() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report ID",
+		Short: "print the report of one attack",
+		Args:  cobra.ExactArgs(1),
+	}
+	a := askFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := a.output()
+		if err != nil {
+			return err
+		}
+		client := a.client()
+		defer client.Close()
+		text, err := client.Report(cmd.Context(), args[0])
+		if err != nil {
+			return unreachable(err)
+		}
+		if asJSON {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
+				"type": "report", "id": args[0], "text": string(text),
+			})
+		}
+		_, err = cmd.OutOrStdout().Write(text)
+		return err
+	}
+	return cmd
+}

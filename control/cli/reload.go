@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"weir/control/api"
+)
+
+func newReload() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reload [--dry-run]",
+		Short: "have the daemon read its file again; one with errors changes nothing",
+		Args:  cobra.NoArgs,
+	}
+	dry := cmd.Flags().Bool("dry-run", false, "only say what would change")
+	var refused bool
+	run := ask(askFlags(cmd),
+		func(cmd *cobra.Command, _ []string, c *api.Client) (api.ReloadResult, error) {
+			r, err := c.Reload(cmd.Context(), *dry)
+			if refused = err == nil && !r.OK; refused {
+				for _, text := range r.Errors {
+					fmt.Fprintln(cmd.ErrOrStderr(), text)
+				}
+				fmt.Fprintln(cmd.ErrOrStderr(), "weir: nothing was changed")
+			}
+			return r, err
+		}, printReload)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := run(cmd, args); err != nil {
+			return err
+		}
+		if refused {
+			return &exitError{status: exitFailed}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func printReload(w io.Writer, r api.ReloadResult) {
+	for _, text := range r.Warnings {
+		fmt.Fprintln(w, text)
+	}
+	if !r.OK {
+		return
+	}
+	if len(r.Changes) == 0 {
+		fmt.Fprintln(w, "nothing in the file has changed")
+		return
+	}
+	rows := [][]string{{"KEY", "OLD", "NEW", "IN FORCE"}}
+	for _, c := range r.Changes {
+		force := "now"
+		switch {
+		case c.Class == "restart":
+			force = "after a restart"
+		case r.DryRun:
+			force = "with weir reload"
+		}
+		rows = append(rows, []string{c.Path, orNone(c.Old), orNone(c.New), force})
+	}
+	columns(w, rows)
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

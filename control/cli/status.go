@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/control/api"
+)
+
+func newStatus() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status [--pipeline]",
+		Short: "how the daemon fares; --pipeline: where packets went, and what is wrong",
+		Args:  cobra.NoArgs,
+	}
+	a := askFlags(cmd)
+	pipeline := cmd.Flags().Bool("pipeline", false, "per stage: in, out, lost and why")
+	plain := ask(a, func(cmd *cobra.Command, _ []string, c *api.Client) (api.Status, error) {
+		return c.Status(cmd.Context())
+	}, printStatus)
+	stages := ask(a, func(cmd *cobra.Command, _ []string, c *api.Client) (api.Pipeline, error) {
+		return c.Pipeline(cmd.Context())
+	}, printStages)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *pipeline {
+			return stages(cmd, args)
+		}
+		return plain(cmd, args)
+	}
+	return cmd
+}
+
+func printStatus(w io.Writer, s api.Status) {
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "! %s\n", visible(p))
+	}
+	if len(s.Problems) > 0 {
+		fmt.Fprintf(w, "  try: weir status --pipeline\n\n")
+	}
+	t := &s.Traffic
+	rows := [][]string{
+		{"weir " + s.Version, strings.ToUpper(s.Mode) + ", up " + uptime(s.Uptime)},
+		{"configuration", fmt.Sprintf("%s, policy %s, loaded %s", s.Config.File, s.Config.Hash,
+			s.Config.Loaded.Format(time.RFC3339))},
+		{"home", fmt.Sprintf("%s, %s; %s active", count(s.Config.Networks, "network"),
+			count(s.Config.Hostgroups, "hostgroup"), count(s.Hosts, "host"))},
+		{"received", fmt.Sprintf("%s, %s; %s foreign, %s dropped", pps(t.PPS), bps(t.BPS),
+			pps(t.Foreign), pps(t.Dropped))},
+		{"incoming", ratesText(&t.In)},
+		{"outgoing", ratesText(&t.Out)},
+		{"attacks", fmt.Sprintf("%d active, %d since the start", s.Attacks, s.Total)},
+		{"memory", fmt.Sprintf("tables %s of %s, heap %s", binaryText(s.Memory.Tables),
+			binaryText(s.Memory.Budget), binaryText(s.Memory.Heap))},
+		{"loop", fmt.Sprintf("tick %.1f ms, longest %.1f ms; %d late flips", s.Loop.TickMillis,
+			s.Loop.TickMillisMax, s.Loop.Late)},
+	}
+	if len(s.Config.Restart) > 0 {
+		rows = append(rows, []string{"restart", "changed in the file, in force after a restart: " +
+			strings.Join(s.Config.Restart, ", ")})
+	}
+	columns(w, rows)
+	fmt.Fprintln(w)
+	columns(w, sourceRows(s.Sources))
+}
+
+// ratesText writes one direction's rates. Flows of a whole network are not known.
+func ratesText(r *api.Rates) string {
+	text := fmt.Sprintf("%s, %s", pps(r.PPS), bps(r.BPS))
+	if r.FPS > 0 {
+		text += ", " + rateText(r.FPS, "fps")
+	}
+	return fmt.Sprintf("%s (tcp %s, udp %s, icmp %s, syn %s, frag %s)", text, rateText(r.TCP, ""),
+		rateText(r.UDP, ""), rateText(r.ICMP, ""), rateText(r.SYN, ""), rateText(r.Frag, ""))
+}
+
+func sourceRows(sources []api.Source) [][]string {
+	rows := [][]string{{"SOURCE", "QUEUE", "WORKER", "STATE", "MODE", "RECEIVED", "DROPPED", ""}}
+	for i := range sources {
+		s := &sources[i]
+		rows = append(rows, []string{
+			s.Engine + " " + s.Interface, fmt.Sprint(s.Queue), fmt.Sprint(s.Worker), s.State,
+			s.Mode, fmt.Sprint(s.Received), lossText(s.Dropped), s.Reason,
+		})
+	}
+	return rows
+}
+
+// lossText names what was lost, without what was not.
+func lossText(lost map[string]uint64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(lost)) {
+		if lost[name] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", name, lost[name]))
+		}
+	}
+	if len(parts) == 0 {
+		return "0"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func uptime(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+func printStages(w io.Writer, p api.Pipeline) {
+	rows := [][]string{{"STAGE", "UNIT", "IN", "OUT", "IN/s", "OUT/s", "LOST (NOW)"}}
+	for i := range p.Stages {
+		s := &p.Stages[i]
+		var lost []string
+		for _, l := range s.Lost {
+			lost = append(lost, fmt.Sprintf("%s %d (%d/s)", l.Name, l.N, l.Now))
+		}
+		if len(lost) == 0 {
+			lost = []string{"-"}
+		}
+		rows = append(rows, []string{
+			s.Name, s.Unit, fmt.Sprint(s.In), fmt.Sprint(s.Out), fmt.Sprint(s.InNow),
+			fmt.Sprint(s.OutNow), strings.Join(lost, ", "),
+		})
+	}
+	columns(w, rows)
+	for _, f := range p.Findings {
+		fmt.Fprintf(w, "\n%-7s %s\n", f.Severity, visible(f.Message))
+		if f.Try != "" {
+			fmt.Fprintf(w, "        try: %s\n", visible(f.Try))
+		}
+	}
+}

@@ -1,0 +1,344 @@
+package top
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// The smallest screen that shows something, and the rows that are not the body's.
+const (
+	minWidth   = 40
+	minHeight  = 10
+	headHeight = 5
+	footHeight = 1
+)
+
+// View implements tea.Model.
+func (m Model) View() string {
+	k := m.opt.Look
+	if m.width < minWidth || m.height < minHeight {
+		text := fmt.Sprintf("weir top needs %dx%d", minWidth, minHeight)
+		return k.paint([]line{plain(text)}, m.width)
+	}
+	lines := make([]line, 0, m.height)
+	lines = append(lines, m.header()...)
+	lines = append(lines, m.strip())
+	body := m.body()
+	lines = append(lines, body[:min(len(body), m.bodyHeight())]...)
+	for len(lines) < m.height-footHeight {
+		lines = append(lines, nil)
+	}
+	return k.paint(append(lines, m.footer()), m.width)
+}
+
+func (m *Model) bodyHeight() int { return max(1, m.height-headHeight-footHeight) }
+
+// rowsOnScreen is the body without the titles of the columns.
+func (m *Model) rowsOnScreen() int { return max(1, m.bodyHeight()-1) }
+
+func (m *Model) body() []line {
+	if m.help {
+		return m.helpLines()
+	}
+	if m.at.page != pageList {
+		l := m.pageLines()
+		return l[min(m.at.scroll, len(l)):]
+	}
+	if m.count() == 0 {
+		return m.emptyLines()
+	}
+	l := &m.lists[m.at.tab]
+	return m.listLines(l.top, min(l.top+m.rowsOnScreen(), m.count()), l.cursor)
+}
+
+// listLines draws the rows first to last of the current list.
+func (m *Model) listLines(first, last, selected int) []line {
+	var cols []column
+	rows := make([][]cell, 0, max(0, last-first))
+	switch m.at.tab {
+	case tabHosts:
+		cols = m.hostColumns()
+		for i := first; i < last; i++ {
+			rows = append(rows, m.hostCells(&m.rows.hosts[i]))
+		}
+	case tabNetworks:
+		cols = m.networkColumns()
+		for i := first; i < last; i++ {
+			rows = append(rows, m.networkCells(&m.rows.networks[i]))
+		}
+	case tabAttacks:
+		cols = m.attackColumns()
+		for i := first; i < last; i++ {
+			rows = append(rows, m.attackCells(&m.rows.attacks[i]))
+		}
+	case tabCores:
+		cols = coreColumns()
+		for i := first; i < last; i++ {
+			rows = append(rows, m.coreCells(&m.rows.cores[i]))
+		}
+	}
+	left := m.lists[m.at.tab].left
+	return m.opt.Look.table(cols, rows, m.width, left, selected-first)
+}
+
+func (m *Model) allColumnsFit() bool {
+	cols := coreColumns()
+	switch m.at.tab {
+	case tabHosts:
+		cols = m.hostColumns()
+	case tabNetworks:
+		cols = m.networkColumns()
+	case tabAttacks:
+		cols = m.attackColumns()
+	}
+	return m.width >= narrowest(cols)
+}
+
+// header is the daemon at a glance, in four lines.
+func (m *Model) header() []line {
+	if m.got[kindStatus].IsZero() {
+		return []line{styled("weir top", bold), nil, nil, m.message()}
+	}
+	t := &m.data.status.Traffic
+	in, out := make([]uint64, 0, 60), make([]uint64, 0, 60)
+	for i := range t.History {
+		h := &t.History[i]
+		if m.sort == "bps" {
+			in, out = append(in, h.InBPS), append(out, h.OutBPS)
+		} else {
+			in, out = append(in, h.InPPS), append(out, h.OutPPS)
+		}
+	}
+	return []line{
+		m.identity(), m.total("in ", t.In.PPS, t.In.BPS, flows(&t.In), in),
+		m.total("out", t.Out.PPS, t.Out.BPS, flows(&t.Out), out), m.message(),
+	}
+}
+
+func (m *Model) identity() line {
+	s, k := &m.data.status, m.opt.Look
+	name, hash := 12, 8
+	if m.width >= 100 {
+		name, hash = 24, 16
+	}
+	gap := span{text: "  "}
+	drops := span{text: "drops " + short(s.Traffic.Dropped, 3) + "/s"}
+	if s.Traffic.Dropped > 0 {
+		drops.style = warn
+	}
+	attacks := span{text: fmt.Sprintf("attacks %d", s.Attacks)}
+	if s.Attacks > 0 {
+		attacks.style = bad
+	}
+	return line{
+		{"weir " + k.clip(cleaned(s.Version, k.ASCII), name), bold}, gap, {text: s.Mode}, gap,
+		{text: "up " + uptime(s.Uptime)}, gap, {text: "config " + prefix(s.Config.Hash, hash)},
+		gap, drops, gap, attacks,
+	}
+}
+
+// prefix returns the beginning of a hash.
+func prefix(s string, n int) string {
+	r := []rune(s)
+	return string(r[:min(n, len(r))])
+}
+
+// total is one direction's traffic now and in the last 60 seconds.
+func (m *Model) total(name string, pps, bps uint64, fps string, history []uint64) line {
+	text := fmt.Sprintf("%s %9s %11s %12s  ", name, withUnit(pps, "pps"),
+		withUnit(m.inUnit(bps), m.bitsUnit()), fps+" flow/s")
+	room := m.width - utf8.RuneCountInString(text)
+	if len(history) > room {
+		room = min(room, (len(history)+1)/2) // two seconds in a cell, where that fits
+	}
+	l := line{{text: text}, {text: m.opt.Look.spark(history, room)}}
+	if len(history) > 0 {
+		l = append(l, span{fmt.Sprintf(" %d s", len(history)), faint})
+	}
+	return l
+}
+
+// message is the gravest thing to know about the data: that it is old, or what is wrong.
+func (m *Model) message() line {
+	var l line
+	if m.frozen {
+		l = line{{" FROZEN " + age(m.now.Sub(m.frozenAt)) + " ", bold | reverse}, {text: " "}}
+	}
+	switch s := &m.data.status; {
+	case m.errs[kindStatus] != nil:
+		return append(l, span{m.lost(m.errs[kindStatus]), bad})
+	case m.got[kindStatus].IsZero():
+		return append(l, span{text: "waiting for the daemon at " + m.opt.Socket})
+	case len(s.Problems) > 0 && !s.Healthy:
+		return append(l, span{s.Problems[0], bad})
+	case len(s.Problems) > 0:
+		return append(l, span{s.Problems[0], warn})
+	default:
+		return append(l, span{fmt.Sprintf("healthy: %s active, internal %s pps, foreign %s pps",
+			count(s.Hosts, "host"), short(s.Traffic.Internal, 3), short(s.Traffic.Foreign, 3)),
+			faint})
+	}
+}
+
+// lost says since when there is no data and that this may pass.
+func (m *Model) lost(err error) string {
+	k := m.opt.Look
+	what := "the daemon's answer is unusable: " + err.Error()
+	if unreachable(err) {
+		socket := cleaned(m.opt.Socket, k.ASCII)
+		what = "no daemon at " + k.squeeze(socket, max(8, m.width-46))
+	}
+	if m.got[kindStatus].IsZero() {
+		return what + "; retrying"
+	}
+	old := max(0, m.now.Sub(m.got[kindStatus])/time.Second)
+	return fmt.Sprintf("%s - last data %d s old; retrying", what, old)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// strip shows the tabs, and how the list is chosen and ordered.
+func (m *Model) strip() line {
+	var l line
+	used := 0
+	for t := range numTabs {
+		text := fmt.Sprintf(" %d %s ", t+1, t)
+		s := style(0)
+		if t == m.at.tab {
+			text, s = fmt.Sprintf("[%d %s]", t+1, t), bold
+		}
+		l = append(l, span{text, s})
+		used += len(text)
+	}
+	how := m.order()
+	if f := m.filters[m.at.tab]; f != "" {
+		how += "  /" + f
+	}
+	k := m.opt.Look
+	room := m.width - used - 1
+	if how == "" || room < 8 {
+		return l
+	}
+	how = k.clip(cleaned(how, k.ASCII), room)
+	return append(l, span{padded(how, room+1, true), faint})
+}
+
+func (m *Model) order() string {
+	direction := map[string]string{"incoming": "in", "outgoing": "out", "both": "in+out"}
+	by := map[string]string{"fps": "flows", "percent": "% of limit"}[m.sort]
+	if by == "" {
+		by = m.sort
+	}
+	switch {
+	case m.at.page != pageList:
+		return ""
+	case m.at.tab == tabHosts && m.sort == "percent":
+	case m.at.tab == tabNetworks && by != m.sort:
+		return ""
+	case m.at.tab == tabHosts, m.at.tab == tabNetworks:
+		by += " " + direction[m.direction]
+	default:
+		return ""
+	}
+	if m.at.tab == tabHosts && m.family != 0 {
+		by += fmt.Sprintf(", IPv%d", m.family)
+	}
+	return "by " + by
+}
+
+// footer holds the filter while it is entered, an error, or the most useful keys.
+func (m *Model) footer() line {
+	if m.entering {
+		cursor := span{" ", reverse}
+		if !m.opt.Look.Attrs {
+			cursor.text = "_"
+		}
+		in := []rune(m.input)
+		in = in[max(0, len(in)-m.width+40):] // its end is being typed
+		return line{{"filter: ", bold}, {text: string(in)}, cursor,
+			{"  Enter applies, Esc clears", faint}}
+	}
+	keys := "? help  / filter  Enter details  Space freeze  q quit"
+	switch need := m.need(); {
+	case m.notice != "":
+		return styled(m.notice, warn)
+	case m.errs[need[1]] != nil && !unreachable(m.errs[need[1]]):
+		return styled(m.errs[need[1]].Error(), bad)
+	case m.help:
+		return styled("any key returns", faint)
+	case m.at.page != pageList:
+		return styled("Esc back  Up/Down scroll  Space freeze  ? help  q quit", faint)
+	}
+	where := m.position()
+	room := m.width - len(where) - 1
+	if room < len(keys) {
+		keys = "? help  q quit"
+		if !m.allColumnsFit() {
+			keys = "? help  h l columns  q quit"
+		}
+	}
+	if room < len(keys) {
+		return styled(keys, faint)
+	}
+	return line{{padded(keys, room+1, false), faint}, {text: where}}
+}
+
+// position says which rows of how many are on the screen.
+func (m *Model) position() string {
+	n := m.count()
+	if n == 0 {
+		return ""
+	}
+	top := m.lists[m.at.tab].top
+	s := fmt.Sprintf("%d-%d of %d", top+1, min(top+m.rowsOnScreen(), n), n)
+	if all := m.data.hosts.Matched; m.at.tab == tabHosts && all > n {
+		s = fmt.Sprintf("%d-%d of %d", top+1, min(top+m.rowsOnScreen(), n), all)
+	}
+	return s
+}
+
+// emptyLines say why a list has no rows.
+func (m *Model) emptyLines() []line {
+	t, w := m.at.tab, m.width-2
+	s := &m.data.status
+	if m.got[t.kind()].IsZero() {
+		if m.frozen {
+			return []line{nil, plain("  Frozen before this list was asked for: r asks once.")}
+		}
+		return []line{nil, plain("  Waiting for the daemon's answer ...")}
+	}
+	var text []string
+	if f := m.filters[t]; f != "" {
+		text = append(text, "Nothing fits the filter "+f+". Esc clears it.")
+	} else {
+		text = append(text, map[tab]string{
+			tabHosts:    "No host sent or received a packet in the last second.",
+			tabNetworks: "No home network is configured.",
+			tabAttacks:  "No attack, neither now nor lately.",
+			tabCores:    "No worker is running.",
+		}[t])
+		if t == tabHosts && m.family != 0 {
+			text = append(text, fmt.Sprintf("Only IPv%d is listed: v shows others.", m.family))
+		}
+	}
+	text = append(text, slices.Clone(s.Problems)...)
+	text = append(text, "weir status --pipeline shows where packets went.")
+	out := []line{nil}
+	for i, p := range text {
+		st := style(0)
+		if i > 0 && i <= len(s.Problems) && i < len(text)-1 {
+			st = warn
+		}
+		for _, l := range wrapped(p, w) {
+			out = append(out, line{{text: "  "}, {l, st}})
+		}
+	}
+	return out
+}
