@@ -21,7 +21,7 @@ LINTER    = $(GO) tool -modfile=tools/lint/linters/go.mod golangci-lint
 PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race test386 fuzz bench pgo vet lint cross clean
+.PHONY: help build demo lab test race test386 fuzz bench pgo vet lint cross clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ build: ## Build the static binary ./weir (VERSION=v1.2.3 names it)
 
 demo: build ## Show an attack found, proved and answered: no root, no network
 	./weir demo --exit
+
+lab: build ## Show an attack live in `weir top`: as root, in namespaces of its own
+	$(GO) run ./tools/lab/show ./weir
 
 test: ## Run every test, after installing what they need (as root)
 	@sh tools/deps test

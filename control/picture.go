@@ -64,6 +64,7 @@ type Picture struct {
 	Last     rate.Pipeline // of the second alone
 	Counts   [2]rate.Counts
 	Total    [2]rate.Counts // since the start
+	Flows    [2]uint64      // of all hosts; known only while hosts are kept
 	Active   int            // hosts with a packet
 	History  []Moment       // the oldest first
 	Networks []NetworkSecond
@@ -120,9 +121,26 @@ func (e *Engine) Picture() Picture {
 func (e *Engine) Hosts(now int64, look func(*Hosts)) {
 	b := &e.board
 	b.wanted.Store(now + wantedFor)
+	b.makeRoom()
 	b.big.RLock()
 	defer b.big.RUnlock()
 	look(&b.hosts)
+}
+
+// makeRoom takes the memory for hosts, before the loop is the first to need it.
+func (b *board) makeRoom() {
+	b.big.RLock()
+	there := cap(b.hosts.All) > 0
+	b.big.RUnlock()
+	if there {
+		return
+	}
+	room := make([]HostSecond, 0, maxHosts)
+	b.big.Lock()
+	defer b.big.Unlock()
+	if cap(b.hosts.All) == 0 {
+		b.hosts.All = room
+	}
 }
 
 // Ask has the next seconds' Hosts keep a host, however few packets it has; false when too many
@@ -154,6 +172,7 @@ type survey struct {
 	window int64
 	keep   bool // hosts are wanted, and nobody reads the last ones
 	counts [2]rate.Counts
+	flows  [2]uint64
 	active int
 
 	view     *view
@@ -217,6 +236,7 @@ func (s *survey) note(en *counters.Entry) {
 	if s.keep {
 		s.host.Counts[d] = c
 		s.host.Flows[d], s.host.AtLeast[d] = s.view.merger.Flows(en)
+		s.flows[d] += s.host.Flows[d] // no two hosts have a flow in common in one direction
 	}
 }
 
@@ -257,7 +277,7 @@ func (b *board) end(e *Engine, s *survey) {
 	p := &b.picture
 	p.Last = e.Pipeline.Since(&p.Pipeline)
 	p.Time, p.Window, p.Pipeline = s.now, s.window, e.Pipeline
-	p.Counts, p.Active = s.counts, s.active
+	p.Counts, p.Flows, p.Active = s.counts, s.flows, s.active
 	for d := range p.Total {
 		p.Total[d].Add(&s.counts[d])
 	}

@@ -53,8 +53,8 @@ type LoopStatus struct {
 type Traffic struct {
 	Time     time.Time `json:"time"` // end of the second
 	PPS      uint64    `json:"pps"`
-	BPS      uint64    `json:"bps"` // on the wire
-	In       Rates     `json:"incoming"`
+	BPS      uint64    `json:"bps"`      // on the wire
+	In       Rates     `json:"incoming"` // FPS is known only while somebody looks at hosts
 	Out      Rates     `json:"outgoing"`
 	Internal uint64    `json:"internal_pps"`
 	Foreign  uint64    `json:"foreign_pps"` // neither address is ours

@@ -99,7 +99,7 @@ func TestLabAccounting(t *testing.T) {
 	if testing.Short() {
 		frames = 50_000
 	}
-	for engine, capture := range engines() {
+	for engine, capture := range captures() {
 		for _, queues := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d queues", engine, queues), func(t *testing.T) {
 				r := newRig(t, lab.New(t, lab.Options{Queues: queues}), capture)
@@ -144,7 +144,7 @@ func (r *rig) blast(n, queues int) (sent uint64) {
 // TestLabOverflow stops weir while frames come, so that its rings overflow: what is lost has its
 // name and number. When it goes on, the backlog is no attack of one second.
 func TestLabOverflow(t *testing.T) {
-	for engine, capture := range engines() {
+	for engine, capture := range captures() {
 		t.Run(engine, func(t *testing.T) {
 			r := newRig(t, lab.New(t, lab.Options{Queues: 2}), capture)
 			if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {

@@ -28,7 +28,7 @@ func TestLabKill(t *testing.T) {
 	}
 	l := lab.New(t, lab.Options{Queues: 2})
 	host := ownTraffic(t, l)
-	r := newRig(t, l, engines()["afxdp"])
+	r := newRig(t, l, captures()["afxdp"])
 	r.background(20_000)
 	var longest time.Duration
 	for range rounds {
@@ -136,7 +136,7 @@ func (r *rig) clean() {
 // each second while packets come: no worker hangs, nothing leaks, and every frame that was sent
 // while all was well is accounted for.
 func TestLabTrouble(t *testing.T) {
-	for engine, capture := range engines() {
+	for engine, capture := range captures() {
 		t.Run(engine, func(t *testing.T) {
 			l := lab.New(t, lab.Options{Queues: 4})
 			if err := l.SetQueues(0, 2); err != nil {

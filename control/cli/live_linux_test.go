@@ -13,8 +13,8 @@ import (
 	"weir/tools/lab"
 )
 
-// engines are the ways of capture that a lab tests, with the content of the section capture.
-func engines() map[string]string {
+// captures are the ways of capture that a lab tests, with the content of the section capture.
+func captures() map[string]string {
 	return map[string]string{
 		"afxdp":    "afxdp: [{interface: mirror0, zerocopy: prefer}]",
 		"afpacket": "afpacket: [{interface: mirror0}]",
@@ -28,7 +28,7 @@ func TestLabDetects(t *testing.T) {
 	if testing.Short() {
 		rounds, queues = 2, []int{1}
 	}
-	for engine, capture := range engines() {
+	for engine, capture := range captures() {
 		for _, n := range queues {
 			t.Run(fmt.Sprintf("%s/%d queues", engine, n), func(t *testing.T) {
 				r := newRig(t, lab.New(t, lab.Options{Queues: n}), capture)

@@ -61,7 +61,7 @@ func TestLabPipeline(t *testing.T) {
 	if err := l.SetPolled(1); err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, l, engines()["afxdp"])
+	r := newRig(t, l, captures()["afxdp"])
 	r.finds("no_input", "No frame arrives on mirror0")
 	stop := r.sends(1, "198.18.0.1", "10.0.0.1", 5000)
 	r.finds("wrong_interface", "mirror1 receives")
@@ -120,7 +120,7 @@ func (r *rig) overflows() {
 
 // TestLabWhy asks for hosts in every state.
 func TestLabWhy(t *testing.T) {
-	r := newRig(t, lab.New(t, lab.Options{}), engines()["afxdp"])
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"])
 	stop := r.sends(0, "198.18.0.1", "10.0.0.1", 1000)
 	defer stop()
 	f := func(address string, want ...string) {
@@ -160,7 +160,7 @@ func TestLabWhy(t *testing.T) {
 
 // TestLabReload reloads good and bad files by command and by signal.
 func TestLabReload(t *testing.T) {
-	r := newRig(t, lab.New(t, lab.Options{}), engines()["afxdp"])
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"])
 	path := filepath.Join(r.dir, "weir.yaml")
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -204,7 +204,7 @@ func TestLabReload(t *testing.T) {
 // TestLabStartFailure starts weirs that cannot run: each says why in one line, and changes nothing.
 func TestLabStartFailure(t *testing.T) {
 	l := lab.New(t, lab.Options{Links: 2})
-	r := newRig(t, l, engines()["afxdp"])
+	r := newRig(t, l, captures()["afxdp"])
 	f := func(yaml string, want ...string) {
 		t.Helper()
 		path := filepath.Join(r.dir, "second.yaml")
@@ -224,7 +224,7 @@ func TestLabStartFailure(t *testing.T) {
 			}
 		}
 	}
-	first := labConfig(r.dir, engines()["afxdp"])
+	first := labConfig(r.dir, captures()["afxdp"])
 	f(first, "another weir uses it")
 	other := func(name string) string { return strings.ReplaceAll(first, r.dir, r.dir+"/"+name) }
 	f(strings.Replace(first, "state_dir: "+r.dir, "state_dir: "+r.dir+"/x", 1), "listening")
@@ -251,8 +251,8 @@ func TestLabFullDisk(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	}
-	r := newRig(t, lab.New(t, lab.Options{}), engines()["afxdp"])
-	yaml := labConfig(r.dir, engines()["afxdp"]) + "evidence: {dir: " + dir + "/evidence}\n"
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"])
+	yaml := labConfig(r.dir, captures()["afxdp"]) + "evidence: {dir: " + dir + "/evidence}\n"
 	if err := r.stop(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

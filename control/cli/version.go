@@ -46,13 +46,21 @@ func newVersion() *cobra.Command {
 	return cmd
 }
 
+// engines returns the ways of capture in this build.
+func engines() []string {
+	if runtime.GOOS == "linux" {
+		return []string{"afxdp", "afpacket", "replay"}
+	}
+	return []string{"replay"}
+}
+
 func readVersion() versionInfo {
 	info := versionInfo{
 		Type:     "version",
 		Version:  version,
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Engines:  []string{"replay"},
+		Engines:  engines(),
 	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range build.Settings {

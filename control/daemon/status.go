@@ -78,6 +78,7 @@ func (d *Daemon) traffic(p *control.Picture) api.Traffic {
 		Internal: over(p.Last.Internal), Foreign: over(p.Last.Foreign),
 		Dropped: over(dropped(&p.Last)) + d.lost.now(), History: []api.Moment{},
 	}
+	t.In.FPS, t.Out.FPS = over(p.Flows[rate.Incoming]), over(p.Flows[rate.Outgoing])
 	for _, m := range p.History {
 		t.History = append(t.History, api.Moment{
 			InPPS: m.Packets[rate.Incoming], InBPS: 8 * m.Bytes[rate.Incoming],

@@ -1,6 +1,8 @@
 package top
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -188,7 +190,11 @@ func (m *Model) lost(err error) string {
 	what := "the daemon's answer is unusable: " + err.Error()
 	if unreachable(err) {
 		socket := cleaned(m.opt.Socket, k.ASCII)
-		what = "no daemon at " + k.squeeze(socket, max(8, m.width-46))
+		what = "no daemon at "
+		if errors.Is(err, context.DeadlineExceeded) {
+			what = "no answer at " // somebody listens, and is stuck
+		}
+		what += k.squeeze(socket, max(8, m.width-46))
 	}
 	if m.got[kindStatus].IsZero() {
 		return what + "; retrying"

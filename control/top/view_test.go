@@ -127,6 +127,21 @@ func TestFirstAnswerMissing(t *testing.T) {
 	}
 }
 
+// A long socket path leaves room for what matters; one that hangs is told from none.
+func TestHungDaemon(t *testing.T) {
+	s := open(t, 80, 24)
+	s.m.opt.Socket = "/" + strings.Repeat("very-long/", 20) + "api.sock"
+	s.f.err = context.DeadlineExceeded
+	s.tick(5 * time.Second)
+	v := s.m.View()
+	fitsScreen(t, s.m, v)
+	for _, want := range []string{"no answer at /very", "api.sock - last data 5 s old; retrying"} {
+		if !strings.Contains(v, want) {
+			t.Errorf("no %q in:\n%s", want, v)
+		}
+	}
+}
+
 func TestListErrorShows(t *testing.T) {
 	s := open(t, 80, 24)
 	s.send(answer{kind: kindHosts, at: s.m.now, err: errors.New("bad filter")})
