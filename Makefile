@@ -37,14 +37,19 @@ lab: build ## Show an attack live in `weir top`: as root, in namespaces of its o
 
 test: ## Run every test, after installing what they need (as root)
 	@sh tools/deps test
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 race: ## Run the short tests under the race detector (needs a C compiler)
 	@sh tools/deps race
 	CGO_ENABLED=1 $(GO) test -race -short $(TESTFLAGS) ./...
 
-test386: ## Run every test as 32-bit code
-	GOARCH=386 $(GO) test $(TESTFLAGS) ./...
+test386: ## Run every test as 32-bit code; where the kernel runs none, build and vet it
+	@if GOARCH=386 $(GO) test -run '^$$' ./ring/xsk >/dev/null 2>&1; then \
+		GOARCH=386 $(GO) test $(TESTFLAGS) ./...; \
+	else \
+		echo "test386: this kernel runs no 32-bit programs: they are built and vetted, not run"; \
+		GOARCH=386 $(GO) vet ./...; \
+	fi
 
 fuzz: ## Run every fuzz target for FUZZTIME seconds, FUZZTOTAL for all
 	@sh tools/fuzz $(FUZZTIME) $(FUZZTOTAL)

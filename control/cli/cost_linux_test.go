@@ -47,7 +47,8 @@ func TestLabCost(t *testing.T) {
 		100*without[len(without)/2], 100*cost, s.Loop.TickMillis, s.Loop.TickMillisMax,
 		s.Loop.Late)
 	if cost > 0.05 {
-		t.Errorf("looking costs %.1f %% of a core: with %.3f, without %.3f", 100*cost, with, without)
+		t.Errorf("looking costs %.1f %% of a core: with %.3f, without %.3f", 100*cost, with,
+			without)
 	}
 }
 

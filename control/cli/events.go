@@ -264,7 +264,7 @@ func stamp(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339N
 func rateText(v uint64, unit string) string {
 	suffixes := [...]string{"", "k", "M", "G", "T"}
 	x, i := float64(v), 0
-	for ; x >= 1000 && i < len(suffixes)-1; i++ {
+	for ; x >= 999.5 && i < len(suffixes)-1; i++ { // what would be written as 1e+03
 		x /= 1000
 	}
 	if i == 0 {

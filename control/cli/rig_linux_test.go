@@ -95,6 +95,9 @@ func newRig(t *testing.T, l *lab.Lab, capture string) *rig {
 		if r.cmd != nil {
 			r.stop(syscall.SIGKILL)
 		}
+		if strings.Contains(r.log.String(), "DATA RACE") {
+			t.Error("weir has a data race")
+		}
 		if t.Failed() {
 			t.Logf("weir said:\n%s", r.log)
 		}

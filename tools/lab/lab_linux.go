@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,7 +19,8 @@ type Lab struct {
 	options Options
 	ends    [2]end // by Side
 	indexes []atomic.Uint32
-	mu      sync.Mutex // makes, removes and closes one at a time
+	mu      sync.Mutex   // makes, removes and closes one at a time
+	bursts  sync.RWMutex // held for reading by each, and against them while a link cannot send
 	closed  bool
 }
 
@@ -33,6 +35,9 @@ func New(t testing.TB, o Options) *Lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
+	}
+	if strconv.IntSize == 32 {
+		t.Skip("a lab is for 64-bit programs, as AF_XDP is")
 	}
 	l, err := Open(o)
 	if errors.Is(err, unix.EPERM) {
