@@ -27,6 +27,7 @@ type pump struct {
 	begin     time.Time
 	delivered atomic.Uint64
 	broken    atomic.Bool
+	hang      sync.Mutex // held: Poll does not return
 }
 
 func newPump(pps float64, dst string) *pump {
@@ -53,6 +54,8 @@ func (p *pump) Poll(b *ring.Batch) (int, error) {
 	if p.broken.Load() {
 		return 0, errors.New("the ring contradicts itself")
 	}
+	p.hang.Lock()
+	p.hang.Unlock() //nolint:staticcheck // waiting is all that is wanted
 	now := time.Now()
 	due := uint64(p.pps * now.Sub(p.begin).Seconds())
 	n := min(due-p.delivered.Load(), ring.BurstSize)
@@ -265,6 +268,34 @@ func TestReloadFailure(t *testing.T) {
 	}
 	if got := l.config.Policy.Hash(); got != p.Hash() {
 		t.Error("the policy was changed")
+	}
+}
+
+// A worker that hangs is late, and known to be: the others go on, and what it counts when it is
+// back is not lost.
+func TestLiveKnowsAStuckWorker(t *testing.T) {
+	stuck, other := newPump(1000, "10.0.0.1"), newPump(1000, "10.0.0.2")
+	l, stop := startLive(t, livePolicy(1e9, "10.0.0.0/24"), &heard{}, stuck, other)
+	time.Sleep(200 * time.Millisecond)
+	stuck.hang.Lock()
+	time.Sleep(2500 * time.Millisecond)
+	p := l.Picture()
+	if w := p.Workers; !w[0].Late || w[1].Late || p.Time-w[0].Answered < int64(time.Second) {
+		t.Errorf("workers %+v", w)
+	}
+	if w := p.Workers[1].Second.Received; w < 500 {
+		t.Errorf("the other worker counted %d in a second", w)
+	}
+	stuck.hang.Unlock()
+	time.Sleep(1500 * time.Millisecond)
+	if l.Picture().Workers[0].Late {
+		t.Error("still late")
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if want := stuck.delivered.Load() + other.delivered.Load(); l.Pipeline.Received != want {
+		t.Errorf("received %d, delivered %d", l.Pipeline.Received, want)
 	}
 }
 

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -139,6 +141,50 @@ func (r *rig) blast(n, queues int) (sent uint64) {
 		sent += g.Sent()
 	}
 	return sent
+}
+
+// TestLabReloadCounts changes networks and limits again and again while frames come: none is lost
+// or counted twice.
+func TestLabReloadCounts(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"])
+	base := labConfig(r.dir, captures()["afxdp"])
+	g := r.flood("10.0.1.1", 0)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx, 50_000, nil) }()
+	networks := []string{"10.0.0.0/16", "10.0.0.0/15", "10.0.0.0/24, 10.0.1.0/24"}
+	reloads := 0
+	for ; ctx.Err() == nil; reloads++ {
+		r.configure(strings.Replace(base, networks[0], networks[reloads%len(networks)], 1))
+		r.weir("reload")
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	r.settle(g.Sent()).holds(t)
+	l, err := r.client.Attacks(t.Context(), "all")
+	if err != nil || len(l.Attacks) != 1 || reloads < 5 {
+		t.Errorf("%d reloads, attacks %+v, %v: want the one that went on", reloads, l.Attacks, err)
+	}
+}
+
+// TestLabTwoInterfaces captures from two interfaces at once: what they see adds up.
+func TestLabTwoInterfaces(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{Links: 2}),
+		"afxdp: [{interface: mirror0}, {interface: mirror1}]")
+	for link := range 2 {
+		stop := r.sends(link, "198.18.0.1", "10.0.0.9", 4000) // each below the limit
+		defer stop()
+	}
+	r.eventually("finds the attack on both", func() bool {
+		_, ok := r.attack("10.0.0.9", "active")
+		return ok
+	})
+	if s := r.status(); s.Sources[0].Received == 0 || s.Sources[1].Received == 0 {
+		t.Errorf("sources %+v", s.Sources)
+	}
 }
 
 // TestLabOverflow stops weir while frames come, so that its rings overflow: what is lost has its

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -150,6 +151,16 @@ func TestLabWhy(t *testing.T) {
 	}
 	if out := r.weir("hosts", "--sort", "percent"); !strings.Contains(out, "10.0.0.3") {
 		t.Errorf("hosts:\n%s", out)
+	}
+	top := r.weir("top", "--once", "-o", "json")
+	var all struct {
+		Type    string
+		Hosts   api.HostList
+		Attacks api.AttackList
+	}
+	if err := json.Unmarshal([]byte(top), &all); err != nil || all.Type != "top" ||
+		len(all.Hosts.Hosts) == 0 || len(all.Attacks.Attacks) == 0 {
+		t.Errorf("top --once: %v\n%s", err, top)
 	}
 	for _, list := range []string{"networks", "cores", "status"} {
 		if out := r.weir(list); len(out) < 100 {
