@@ -124,7 +124,7 @@ func startLive(
 ) (*Live, func() error) {
 	t.Helper()
 	c := Config{
-		Policy: p, Decoder: &decode.Decoder{}, Memory: 256 << 20, Seed: 1,
+		Policy: p, Decoder: &decode.Decoder{}, Memory: 64 << 20, Seed: 1,
 		Ban: ban.Config{Time: time.Minute, Quiet: time.Second, DryRun: true},
 	}
 	for _, s := range pumps {
@@ -244,7 +244,7 @@ func TestReloadLosesNothing(t *testing.T) {
 	if n := events.count(ban.Started); n != 1 || events.count(ban.Ended) != 0 {
 		t.Errorf("%d incidents, %d ended; want the one that goes on", n, events.count(ban.Ended))
 	}
-	if reloads < 10 {
+	if reloads < 4 {
 		t.Errorf("only %d reloads", reloads)
 	}
 }

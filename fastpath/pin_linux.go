@@ -58,7 +58,7 @@ func Background(f func()) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // never unlocked: the thread ends with its priority
-		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 19)
+		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 10)
 		f()
 	}()
 	<-done
