@@ -12,7 +12,6 @@ import (
 	"weir/control/detect"
 	"weir/counters"
 	"weir/decode"
-	"weir/fastpath"
 )
 
 // Change is what a running engine can take on: everything but its inputs, memory and seed.
@@ -39,17 +38,14 @@ func (l *Live) Reload(ctx context.Context, c Change) error {
 	config := l.config // inputs, memory and seed never change
 	config.Policy, config.Ban, config.Decoder = c.Policy, c.Ban, c.Decoder
 	config.Evidence = c.Evidence
-	var plans []plan
-	var err error
-	fastpath.Background(func() { plans, err = l.prepare(&config) })
+	plans, err := l.prepare(&config)
 	if err != nil {
 		return err
 	}
 	for range reloadTries {
 		old, err := l.tryAdopt(ctx, &config, plans)
 		if err == nil {
-			fastpath.Background(func() { err = discard(old) })
-			return err
+			return discard(old)
 		}
 		if !errors.Is(err, ErrLate) {
 			return errors.Join(err, discard(plans))

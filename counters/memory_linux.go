@@ -15,15 +15,33 @@ func mapMemory(size int) ([]byte, error) {
 	if size >= 2<<20 {
 		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // a kernel without it serves small pages
 	}
-	if err := unix.Madvise(b, unix.MADV_POPULATE_WRITE); err == unix.ENOMEM {
+	if err := populate(b); err != nil {
 		_ = unix.Munmap(b)
 		return nil, err
-	} else if err != nil { // before Linux 5.14
-		for i := 0; i < size; i += 4096 {
-			b[i] = 0
-		}
 	}
 	return b, nil
+}
+
+// populatePart is how much is brought into memory by one call: the kernel holds the lock of the
+// address space meanwhile, which a worker beside us may need.
+const populatePart = 2 << 20
+
+// populate brings b into memory.
+func populate(b []byte) error {
+	for len(b) > 0 {
+		part := b[:min(populatePart, len(b))]
+		switch err := unix.Madvise(part, unix.MADV_POPULATE_WRITE); err {
+		case nil:
+		case unix.ENOMEM:
+			return err
+		default: // before Linux 5.14
+			for i := 0; i < len(part); i += 4096 {
+				part[i] = 0
+			}
+		}
+		b = b[len(part):]
+	}
+	return nil
 }
 
 func unmapMemory(b []byte) error { return unix.Munmap(b) }

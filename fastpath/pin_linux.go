@@ -50,16 +50,3 @@ func KeepOff(cores []int) error {
 	}
 	return nil
 }
-
-// Background runs f on a thread of its own that gives way to all others, and waits for its end:
-// preparing much memory is not to take the processor from a worker.
-func Background(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with its priority
-		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 10)
-		f()
-	}()
-	<-done
-}

@@ -12,6 +12,3 @@ func Pin(int) error {
 
 // KeepOff does nothing: cores are chosen by the system.
 func KeepOff([]int) error { return nil }
-
-// Background runs f.
-func Background(f func()) { f() }
