@@ -165,7 +165,9 @@ func (m *Mirror) follow() (state, reason string) {
 		return m.state, m.reason // the kernel did not answer this time
 	}
 	if m.index != i.Index || m.broken() {
-		m.detach()
+		if m.detach(); m.index != 0 {
+			return StateRefused, "a worker does not let go of the socket that it had"
+		}
 	}
 	if m.index == 0 {
 		if err := m.attach(&i); err != nil {

@@ -108,6 +108,10 @@ func (s *socket) join(group int) (int, error) {
 	return got & 0xffff, nil
 }
 
+// fail notes that the socket broke. It is a function of its own because err is kept: in Poll that
+// would be an allocation for every call.
+func (s *socket) fail(err error) { s.broken.Store(&err) }
+
 // stats returns the socket's totals.
 func (s *socket) stats() ring.Stats {
 	s.mu.Lock()

@@ -49,7 +49,7 @@ func (s *Source) Poll(b *ring.Batch) (int, error) {
 	s.now = max(s.now, s.mirror.config.Clock())
 	if q := s.current; q != nil && q.broken.Load() == nil {
 		if err := q.lend(b, s.now); err != nil {
-			q.broken.Store(&err)
+			q.fail(err)
 			s.mirror.Wake()
 		} else if b.N > 0 {
 			s.busy = s.now

@@ -14,6 +14,7 @@ import (
 // attachment is a program on an interface, with the sockets that it feeds.
 type attachment struct {
 	index   int // of the interface
+	covered int // receive queues on which the program surely runs
 	generic bool
 	reason  string // why generic
 	program *program
@@ -75,6 +76,7 @@ func (a *attachment) load(i *nic.Interface, mode link.XDPAttachFlags) error {
 		name = "generic"
 	}
 	var errs []error
+	said := ""
 	for _, frags := range []bool{true, false} {
 		p, err := newProgram(max(64, i.RXQueues), frags)
 		if err != nil {
@@ -82,16 +84,32 @@ func (a *attachment) load(i *nic.Interface, mode link.XDPAttachFlags) error {
 		}
 		a.link, err = attachLink(p, i.Index, mode)
 		if err == nil {
-			a.program = p
+			a.program, a.covered = p, i.RXQueues
 			return nil
 		}
-		errs = append(errs, p.close(), err)
+		errs = append(errs, p.close())
+		if text := err.Error(); text != said { // most drivers say the same both times
+			errs, said = append(errs, err), text
+		}
 		if taken(err) {
 			break
 		}
 	}
 	err := explain(errors.Join(errs...))
 	return fmt.Errorf("attach a program to %s (%s): %w", i.Name, name, err)
+}
+
+// cover makes the program run on receive queues that came after it was attached: a veth runs it
+// only on those that it had then, and past it frames would reach the host uncounted.
+func (a *attachment) cover(queues int) error {
+	if queues <= a.covered {
+		return nil
+	}
+	if err := a.program.renew(a.link); err != nil {
+		return fmt.Errorf("attach to %d queues that came: %w", queues-a.covered, err)
+	}
+	a.covered = queues
+	return nil
 }
 
 // Patience with what the kernel frees late, after another process has ended.

@@ -83,8 +83,9 @@ func (m *Mirror) giveUp(sockets []*socket) {
 	m.drain(sockets)
 	m.withdraw(sockets)
 	released := sockets[:0:0]
+	end := time.Now().Add(handPatience)
 	for _, s := range sockets {
-		if m.letGo(s) {
+		if m.letGo(s, end) {
 			released = append(released, s)
 		}
 	}
@@ -124,10 +125,10 @@ func (m *Mirror) withdraw(sockets []*socket) {
 	}
 }
 
-// letGo waits until no source uses the socket, and reports whether it does not.
-func (m *Mirror) letGo(q *socket) bool {
+// letGo waits until no source uses the socket, or end, and reports whether none does.
+func (m *Mirror) letGo(q *socket, end time.Time) bool {
 	uses := func(s *Source) bool { return slices.Contains(s.seen.Load().sockets, q) }
-	for end := time.Now().Add(handPatience); slices.ContainsFunc(m.sources, uses); {
+	for slices.ContainsFunc(m.sources, uses) {
 		if time.Now().After(end) {
 			return false
 		}

@@ -186,7 +186,10 @@ func (m *Mirror) follow() {
 		return // the kernel did not answer this time
 	}
 	if m.att != nil && m.att.index != i.Index { // another one of the same name
-		m.detach()
+		if m.detach(); m.att != nil {
+			m.set(StateRefused, "a worker does not let go of the socket that it had")
+			return
+		}
 	}
 	m.observe(&i)
 	queues, err := m.wanted(&i)
@@ -200,8 +203,9 @@ func (m *Mirror) follow() {
 			return
 		}
 	}
+	uncovered := m.att.cover(i.RXQueues)
 	m.match(queues)
-	m.set(i.State(), m.complaint())
+	m.set(i.State(), m.complaint(uncovered))
 }
 
 // observe notes what the interface itself has lost since the last look.
@@ -264,8 +268,11 @@ func (m *Mirror) match(queues []int) {
 	}
 }
 
-// complaint names the queues that we should hold and do not.
-func (m *Mirror) complaint() string {
+// complaint says why there are queues that we should hold and do not.
+func (m *Mirror) complaint(uncovered error) string {
+	if uncovered != nil {
+		return uncovered.Error()
+	}
 	for _, q := range slices.Sorted(maps.Keys(m.failed)) {
 		return m.failed[q]
 	}

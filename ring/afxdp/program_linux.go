@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,15 +20,17 @@ const rxQueueIndex = 16
 // host, counting them by queue.
 type program struct {
 	prog   *ebpf.Program
-	xsks   *ebpf.Map // queue → socket
-	passed *ebpf.Map // queue → frames, per CPU
+	older  []*ebpf.Program // that prog replaced
+	frags  bool            // it accepts frames of several buffers
+	xsks   *ebpf.Map       // queue → socket
+	passed *ebpf.Map       // queue → frames, per CPU
 	queues int
 }
 
 // newProgram loads the program for queues 0 to queues-1; frames of queues beyond pass uncounted.
 // With frags it accepts frames of several buffers.
 func newProgram(queues int, frags bool) (p *program, err error) {
-	p = &program{queues: queues}
+	p = &program{queues: queues, frags: frags}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -46,16 +49,37 @@ func newProgram(queues int, frags bool) (p *program, err error) {
 	if err != nil {
 		return p, fmt.Errorf("make the map of passed frames: %w", err)
 	}
+	p.prog, err = p.load()
+	return p, err
+}
+
+func (p *program) load() (*ebpf.Program, error) {
 	spec := &ebpf.ProgramSpec{
 		Name: "weir_mirror", Type: ebpf.XDP, License: "Apache-2.0", Instructions: p.instructions(),
 	}
-	if frags {
+	if p.frags {
 		spec.Flags = unix.BPF_F_XDP_HAS_FRAGS
 	}
-	if p.prog, err = ebpf.NewProgram(spec); err != nil {
-		return p, fmt.Errorf("load the XDP program: %w", err)
+	prog, err := ebpf.NewProgram(spec)
+	if err != nil {
+		return nil, fmt.Errorf("load the XDP program: %w", err)
 	}
-	return p, nil
+	return prog, nil
+}
+
+// renew puts another program like this one, with the same maps, in its place at l: one that is
+// attached already would be left as it is. The older one stays loaded, since drivers may know it
+// at queues that are not in use.
+func (p *program) renew(l link.Link) error {
+	prog, err := p.load()
+	if err != nil {
+		return err
+	}
+	if err := l.Update(prog); err != nil {
+		return errors.Join(err, prog.Close())
+	}
+	p.prog, p.older = prog, append(p.older, p.prog)
+	return nil
 }
 
 func (p *program) instructions() asm.Instructions {
@@ -115,8 +139,8 @@ func (p *program) passedFrames() (sum uint64) {
 
 func (p *program) close() error {
 	var errs []error
-	if p.prog != nil {
-		errs = append(errs, p.prog.Close())
+	for _, prog := range append(p.older, p.prog) {
+		errs = append(errs, prog.Close()) // nil: nothing
 	}
 	if p.passed != nil {
 		errs = append(errs, p.passed.Close())

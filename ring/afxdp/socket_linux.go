@@ -146,6 +146,10 @@ func (s *socket) drops() map[string]uint64 {
 	return map[string]uint64{DropRing: st.Rx_ring_full, DropFill: st.Rx_dropped}
 }
 
+// fail notes that the socket broke. It is a function of its own because err is kept: in Poll that
+// would be an allocation for every call.
+func (s *socket) fail(err error) { s.broken.Store(&err) }
+
 // waiting returns how many descriptors the worker has not taken.
 func (s *socket) waiting() uint64 {
 	return uint64(s.rx.Producer.Load() - s.rx.Consumer.Load())

@@ -85,7 +85,7 @@ func (s *Source) look(b *ring.Batch) int {
 		}
 		n, err := q.Queue.Poll(b)
 		if err != nil {
-			q.broken.Store(&err)
+			q.fail(err)
 			s.mirror.Wake()
 			continue
 		}

@@ -57,7 +57,7 @@ func TestFind_Success(t *testing.T) {
 	if i != want || i.Index == 0 {
 		t.Errorf("got %+v, want %+v", i, want)
 	}
-	eventually(t, "up", func() bool { return find(t, h, "mirror0").State() == "up" })
+	eventually(t, "up", func() bool { i = find(t, h, "mirror0"); return i.State() == "up" })
 	if err := l.SetQueues(0, 3); err != nil || find(t, h, "mirror0").RXQueues != 3 {
 		t.Error(err, find(t, h, "mirror0").RXQueues)
 	}

@@ -21,8 +21,11 @@ func (n Namespace) ethtool(f func(*ethtool.Ethtool) error) error {
 }
 
 // SetQueues changes how many receive and transmit queues both ends of a link use, at most those
-// that it was made with.
+// that it was made with. Generators wait meanwhile: veth takes none of their frames, without a
+// trace, while its ends differ. What SendFrames sends then may be lost as well.
 func (l *Lab) SetQueues(link, n int) error {
+	l.bursts.Lock()
+	defer l.bursts.Unlock()
 	now, err := l.queues(Sut, link)
 	if err != nil {
 		return err

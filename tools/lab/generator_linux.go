@@ -133,6 +133,8 @@ func sleep(ctx context.Context, until time.Time) {
 
 // burst sends n frames, to whatever interface has the link's name now.
 func (g *Generator) burst(n int) (int, error) {
+	g.lab.bursts.RLock()
+	defer g.lab.bursts.RUnlock()
 	if g.closing.Load() {
 		return 0, fmt.Errorf("send: generator: %w", os.ErrClosed)
 	}

@@ -50,7 +50,7 @@ func device(t *testing.T, l *Lab, side Side) *netlink.LinkAttrs {
 func dropAll(t *testing.T, l *Lab) {
 	t.Helper()
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.XDP, License: "GPL",
+		Type: ebpf.XDP, License: "GPL", Flags: unix.BPF_F_XDP_HAS_FRAGS, // at any MTU
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpDrop), asm.Return()},
 	})
 	if err != nil {
@@ -226,8 +226,10 @@ func TestSYNFrame(t *testing.T) {
 	for _, pair := range [][2]string{{"192.0.2.1", "10.0.1.1"}, {"2001:db8::1", "2001:db8::2"}} {
 		src, dst := netip.MustParseAddr(pair[0]), netip.MustParseAddr(pair[1])
 		frame := SYNFrame(src, dst, 1234, 80)
-		var r decode.Result
-		if status := decode.Decode(&r, frame, uint32(len(frame)), 1); status != decode.OK {
+		var r decode.Record
+		var d decode.Decoder
+		status := d.Decode(&r, decode.LinkEthernet, frame, uint32(len(frame)))
+		if status != decode.OK {
 			t.Fatal(pair, status)
 		}
 		if r.Proto != 6 || r.TCPFlags != 2 || r.SrcPort != 1234 || r.DstPort != 80 ||

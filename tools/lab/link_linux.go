@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -61,7 +62,33 @@ func (l *Lab) make(link int) error {
 			return err
 		}
 	}
-	return nil
+	return l.ready(link)
+}
+
+// readyPatience bounds the wait for what the kernel does a little later than it says.
+const readyPatience = 5 * time.Second
+
+// ready waits until a link whose ends are both up sends what it is given: until the kernel has
+// noticed that there is a link, it drops that without a trace.
+func (l *Lab) ready(link int) error {
+	for end := time.Now().Add(readyPatience); ; time.Sleep(time.Millisecond) {
+		up, running := true, true
+		for side := range l.ends {
+			dev, err := l.ends[side].link(Side(side).Interface(link))
+			if err != nil {
+				return err
+			}
+			flags := dev.Attrs().RawFlags
+			up = up && flags&unix.IFF_UP != 0
+			running = running && flags&unix.IFF_RUNNING != 0
+		}
+		if !up || running {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("link %d is up and does not run", link)
+		}
+	}
 }
 
 func (l *Lab) remove(link int) error {
@@ -109,8 +136,13 @@ func (e *end) up(name string) error {
 	return nil
 }
 
-// LinkUp sets one end of a link up.
-func (l *Lab) LinkUp(side Side, link int) error { return l.ends[side].up(side.Interface(link)) }
+// LinkUp sets one end of a link up. If the other is up, the link then carries frames.
+func (l *Lab) LinkUp(side Side, link int) error {
+	if err := l.ends[side].up(side.Interface(link)); err != nil {
+		return err
+	}
+	return l.ready(link)
+}
 
 // LinkDown sets one end of a link down; the other then has no carrier.
 func (l *Lab) LinkDown(side Side, link int) error {
@@ -162,7 +194,21 @@ func (l *Lab) AddAddress(side Side, link int, prefix netip.Prefix) error {
 	if err := e.netlink.AddrAdd(dev, addr); err != nil {
 		return fmt.Errorf("add %v to %s: %w", prefix, name, err)
 	}
-	return nil
+	return e.reachable(prefix.Addr())
+}
+
+// reachable waits until an address of this end is taken for its own: with IPv6 that is a little
+// later than it was added.
+func (e *end) reachable(addr netip.Addr) error {
+	for end := time.Now().Add(readyPatience); ; time.Sleep(time.Millisecond) {
+		routes, err := e.netlink.RouteGet(addr.AsSlice())
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("no local route to %v in %s (%w)", addr, e.namespace.Name, err)
+		}
+	}
 }
 
 func (e *end) enableIPv6(name string) error {
