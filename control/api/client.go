@@ -20,22 +20,22 @@ import (
 //
 // Concurrency: any goroutine may call its methods.
 type Client struct {
-	socket string
-	http   *http.Client
+	socket   string
+	http     *http.Client
+	patience time.Duration // with one answer; tests have less of it
 }
 
 // Bounds of what a client waits for and reads.
 const (
-	dialTimeout   = 900 * time.Millisecond
-	clientTimeout = 10 * time.Second
-	maxAnswer     = 64 << 20
+	dialTimeout = 900 * time.Millisecond
+	askTimeout  = 10 * time.Second
+	maxAnswer   = 64 << 20
 )
 
 // Dial returns a client of the daemon at the unix socket. It connects when it is asked something.
 func Dial(socket string) *Client {
 	dialer := net.Dialer{Timeout: dialTimeout}
-	return &Client{socket: socket, http: &http.Client{
-		Timeout: clientTimeout,
+	return &Client{socket: socket, patience: askTimeout, http: &http.Client{
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return dialer.DialContext(ctx, "unix", socket)
@@ -58,6 +58,7 @@ type Unreachable struct {
 func (u *Unreachable) Error() string {
 	reason := u.Err.Error()
 	var timeout net.Error
+	var number syscall.Errno
 	switch {
 	case errors.Is(u.Err, os.ErrNotExist):
 		reason = "no such file"
@@ -67,6 +68,8 @@ func (u *Unreachable) Error() string {
 		reason = "connection refused"
 	case errors.As(u.Err, &timeout) && timeout.Timeout():
 		reason = "timeout"
+	case errors.As(u.Err, &number):
+		reason = number.Error()
 	}
 	return fmt.Sprintf("no daemon at unix:%s (%s). Is it running? try: systemctl status weir",
 		u.Socket, reason)
@@ -171,17 +174,19 @@ func (c *Client) ask(ctx context.Context, method, path string, q url.Values) ([]
 	if len(q) > 0 {
 		target += "?" + q.Encode()
 	}
-	request, err := http.NewRequestWithContext(ctx, method, target, nil)
+	patience := c.patience
+	if method == http.MethodPost { // what may take the daemon long
+		patience += reloadTimeout
+	}
+	own, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(own, method, target, nil)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {
-		var cause *net.OpError
-		if errors.As(err, &cause) && cause.Op == "dial" {
-			return nil, &Unreachable{c.socket, err}
-		}
-		return nil, fmt.Errorf("ask the daemon: %w", err)
+		return nil, c.unanswered(ctx, err)
 	}
 	defer answer.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
@@ -191,9 +196,24 @@ func (c *Client) ask(ctx context.Context, method, path string, q url.Values) ([]
 	case len(data) > maxAnswer:
 		return nil, fmt.Errorf("read the answer to %s: more than %d bytes", path, maxAnswer)
 	case answer.StatusCode >= http.StatusBadRequest:
-		p := &Problem{Status: answer.StatusCode, Detail: answer.Status}
+		p := &Problem{}
 		_ = json.Unmarshal(data, p) // another server's refusal: its status has to do
+		if p.Status = answer.StatusCode; p.Detail == "" {
+			p.Detail = answer.Status
+		}
 		return nil, p
 	}
 	return data, nil
+}
+
+// unanswered says why a question has no answer. A daemon that lets a client wait for too long is
+// as good as none; a client that gives up is not the daemon's fault.
+func (c *Client) unanswered(ctx context.Context, err error) error {
+	var cause *net.OpError
+	switch {
+	case errors.As(err, &cause) && cause.Op == "dial",
+		ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		return &Unreachable{c.socket, err}
+	}
+	return fmt.Errorf("ask the daemon: %w", err)
 }

@@ -25,22 +25,33 @@ func Listen(path string) (net.Listener, error) {
 	if err := makeWay(path); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	// Bound under a name that nobody knows, and only named once its mode is right: there is no
-	// moment in which others could connect.
-	hidden := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%d-%s", os.Getpid(),
-		filepath.Base(path)))
-	_ = os.Remove(hidden) // of a process of the same number
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
+	l, err := bind(path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	l.SetUnlinkOnClose(false)
-	if err := publish(hidden, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %s: %w", path, err), l.Close(),
-			os.Remove(hidden))
-	}
 	file, _ := os.Lstat(path)
 	return &listener{Listener: l, path: path, file: file}, nil
+}
+
+// bind makes the socket in a folder that only we can enter, and moves it to its place once its
+// mode is right: whatever the umask, which is the whole process's and not ours to change, there is
+// no moment in which others could connect.
+func bind(path string) (net.Listener, error) {
+	closed, err := os.MkdirTemp(filepath.Dir(path), ".w") // 0700
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(closed)
+	hidden := filepath.Join(closed, "s") // short: a socket's path must be
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err := publish(hidden, path); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // listener removes its file when it is closed.
@@ -50,6 +61,9 @@ type listener struct {
 	file os.FileInfo // nil: not known
 	once sync.Once
 }
+
+// Addr implements net.Listener: the name that clients know, not the one it was bound under.
+func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 // Close implements net.Listener. A socket that somebody else has put there since stays.
 func (l *listener) Close() error {

@@ -31,6 +31,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	full := *p
 	full.Type, full.Title = "about:blank", http.StatusText(p.Status)
 	full.Instance = clean(r.URL.Path)
+	if full.Detail == "" {
+		full.Detail = full.Title
+	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(&full) // a client that went away
@@ -42,6 +45,9 @@ type problems struct {
 	request *http.Request
 	refused bool
 }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (p *problems) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.
 func (p *problems) WriteHeader(status int) {

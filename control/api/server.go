@@ -14,16 +14,18 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 )
 
 // What one client can take of the server, and for how long.
 const (
 	headerTimeout  = 5 * time.Second
-	answerTimeout  = 15 * time.Second
+	reloadTimeout  = 5 * time.Minute // tables of large networks are made first
 	maxHeader      = 16 << 10
 	maxBody        = 1 << 20
 	maxConnections = 64
+	maxKept        = 4 << 20 // of a buffer, for the next answer
 	stopPatience   = 2 * time.Second
 )
 
@@ -35,11 +37,14 @@ type Server struct {
 	backend Backend
 	log     *slog.Logger
 	handler http.Handler
+	buffers sync.Pool // of *bytes.Buffer
+
+	headerTimeout time.Duration // for a request's header; tests have less of it
 }
 
 // NewServer returns a server that asks b. What goes wrong inside is logged.
 func NewServer(b Backend, log *slog.Logger) *Server {
-	s := &Server{backend: b, log: log}
+	s := &Server{backend: b, log: log, headerTimeout: headerTimeout}
 	mux := http.NewServeMux()
 	for pattern, h := range s.routes() {
 		mux.Handle(pattern, h)
@@ -53,6 +58,8 @@ type route struct {
 	server *Server
 	params []string
 	answer func(r *http.Request) (any, error)
+
+	patience time.Duration // for the answer; 0: as long as any
 }
 
 // raw is an answer that is not JSON made here.
@@ -63,8 +70,10 @@ type raw struct {
 
 func (s *Server) routes() map[string]*route {
 	get := func(answer func(*http.Request) (any, error), params ...string) *route {
-		return &route{s, params, answer}
+		return &route{server: s, params: params, answer: answer}
 	}
+	reload := get(s.reload, "dry_run")
+	reload.patience = reloadTimeout
 	b := s.backend
 	return map[string]*route{
 		"GET /api/v1/status":   get(func(*http.Request) (any, error) { return b.Status(), nil }),
@@ -77,7 +86,7 @@ func (s *Server) routes() map[string]*route {
 		"GET /api/v1/attacks":             get(s.attacks, "state"),
 		"GET /api/v1/attacks/{id}":        get(s.attack),
 		"GET /api/v1/attacks/{id}/report": get(s.report),
-		"POST /api/v1/reload":             get(s.reload, "dry_run"),
+		"POST /api/v1/reload":             reload,
 		"GET /api/v1/openapi.json": get(func(*http.Request) (any, error) {
 			return raw{"application/json", document}, nil
 		}),
@@ -101,9 +110,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	r = r.WithContext(r.Context()) // a copy
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	r.Host = noOrigin // what a request calls us proves nothing about its origin
 	s.handler.ServeHTTP(&problems{ResponseWriter: w, request: r}, r)
 }
+
+// noOrigin is a host that no origin can have: it is not a valid one.
+const noOrigin = " "
 
 // ServeHTTP answers one request of the route.
 func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,16 +125,29 @@ func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problemOf(err))
 		return
 	}
+	if t.patience > 0 {
+		// A writer that has no deadline needs none.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(t.patience))
+	}
 	v, err := t.answer(r)
 	if err != nil {
 		writeProblem(w, r, problemOf(err))
 		return
 	}
+	t.server.write(w, v)
+}
+
+// write sends an answer. It is encoded as a whole before its first byte leaves, so that a slow
+// client holds nothing of the backend's.
+func (s *Server) write(w http.ResponseWriter, v any) {
 	out, ok := v.(raw)
 	if !ok {
-		// Encoded as a whole before the first byte leaves: a slow client holds nothing of ours.
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
+		b, _ := s.buffers.Get().(*bytes.Buffer)
+		if b == nil {
+			b = new(bytes.Buffer)
+		}
+		defer s.keep(b)
+		e := json.NewEncoder(b)
 		e.SetEscapeHTML(false)
 		if err := e.Encode(v); err != nil {
 			panic(fmt.Sprintf("BUG: api: encode %T: %v", v, err))
@@ -129,6 +156,14 @@ func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", out.kind)
 	_, _ = w.Write(out.data) // a client that went away
+}
+
+// keep has a buffer for the next answer, unless it has become unusually large.
+func (s *Server) keep(b *bytes.Buffer) {
+	if b.Cap() <= maxKept {
+		b.Reset()
+		s.buffers.Put(b)
+	}
 }
 
 // check holds the request to the parameters of its route.
@@ -157,8 +192,8 @@ func (t *route) check(r *http.Request) error {
 // closes l. More than 64 connections wait.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
-		Handler: s, ReadHeaderTimeout: headerTimeout, ReadTimeout: 2 * headerTimeout,
-		WriteTimeout: answerTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader,
+		Handler: s, ReadHeaderTimeout: s.headerTimeout, ReadTimeout: 2 * s.headerTimeout,
+		WriteTimeout: 3 * s.headerTimeout, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
@@ -174,7 +209,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if server.Shutdown(patience) != nil {
 		_ = server.Close()
 	}
-	<-ended
+	_ = <-ended // the server was closed
 	return nil
 }
 
@@ -207,7 +242,11 @@ func (s *Server) attack(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.backend.Attack(id)
+	a, err := s.backend.Attack(id)
+	if err != nil {
+		return nil, fmt.Errorf("incident %s: %w", id, err)
+	}
+	return a, nil
 }
 
 func (s *Server) report(r *http.Request) (any, error) {
@@ -216,7 +255,10 @@ func (s *Server) report(r *http.Request) (any, error) {
 		return nil, err
 	}
 	data, err := s.backend.Report(id)
-	return raw{text, data}, err
+	if err != nil {
+		return nil, fmt.Errorf("report of incident %s: %w", id, err)
+	}
+	return raw{text, data}, nil
 }
 
 // incidentID returns the ID in the path; only what looks like one becomes a part of a file's.

@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,18 +36,17 @@ func newAttacksList() *cobra.Command {
 				return c.Attacks(cmd.Context(), *state)
 			}
 			return api.AttackList{}, usageError("--state is %q, not active, over or all", *state)
-		}, printAttacks)
+		}, func(w io.Writer, l api.AttackList) { printAttacks(w, *state, l) })
 	return cmd
 }
 
-func printAttacks(w io.Writer, l api.AttackList) {
+func printAttacks(w io.Writer, state string, l api.AttackList) {
 	if len(l.Attacks) == 0 {
-		fmt.Fprintf(w, "No attack of that kind since the daemon's start.\n"+
-			"  try: weir status --pipeline\n")
+		noAttack(w, state)
 		return
 	}
-	rows := [][]string{{"ID", "STATE", "SINCE", "TARGET", "DIRECTION", "WHAT", "PPS", "PEAK",
-		"LIMIT", "DELAY"}}
+	rows := [][]string{{"ID", "STATE", "SINCE (UTC)", "TARGET", "DIRECTION", "WHAT", " PPS",
+		" PEAK", "LIMIT", " DELAY"}}
 	for i := range l.Attacks {
 		a := &l.Attacks[i]
 		target := a.Target
@@ -55,13 +54,26 @@ func printAttacks(w io.Writer, l api.AttackList) {
 			target += " (allowlisted)"
 		}
 		rows = append(rows, []string{
-			a.ID, a.State, a.Begin.Format("2006-01-02 15:04:05"), target, a.Direction,
+			a.ID, a.State, a.Begin.UTC().Format(time.DateTime), target, a.Direction,
 			vectorText(a.Vectors), pps(a.PPS), pps(a.PeakPPS),
 			fmt.Sprintf("%s > %s", a.Trigger.Metric, rateText(a.Trigger.Limit, "")),
 			fmt.Sprintf("%d ms", a.DelayMS),
 		})
 	}
 	columns(w, rows)
+}
+
+// noAttack says why there is none of that state.
+func noAttack(w io.Writer, state string) {
+	switch state {
+	case "active":
+		none(w, "No attack goes on: no host is over a limit.", "weir hosts --sort percent")
+	case "over":
+		none(w, "No attack has ended since the daemon's start.", "weir attacks list --state active")
+	default:
+		none(w, "No attack since the daemon's start: no host went over a limit.",
+			"weir status --pipeline")
+	}
 }
 
 func newAttacksShow() *cobra.Command {
@@ -93,21 +105,36 @@ func printAttack(w io.Writer, a api.Attack) {
 		{"now", fmt.Sprintf("%s, %s, %s", pps(a.PPS), bps(a.BPS), rateText(a.FPS, "fps"))},
 		{"peak", fmt.Sprintf("%s, %s, %s", pps(a.PeakPPS), bps(a.PeakBPS),
 			rateText(a.PeakFPS, "fps"))},
-		{"evidence", a.Evidence},
+		{"evidence", orNone(a.Evidence)},
 	}
 	if a.Allowed {
 		rows = append(rows, []string{"allowlist", "the target is on it: no mitigation"})
 	}
-	for _, action := range a.Actions {
-		what := "announce"
-		if action.Withdrawn {
-			what = "withdraw, " + action.Reason + ","
-		}
-		rows = append(rows, []string{"action", fmt.Sprintf("%s %s %s %s%s",
-			action.Time.Format(time.RFC3339), what, action.Kind, action.Prefix,
-			dryRun(action.DryRun))})
+	for i := range a.Actions {
+		rows = append(rows, []string{"action", actionText(&a.Actions[i])})
 	}
 	columns(w, rows)
+	fmt.Fprintf(w, "\n  try: weir attacks report %s\n", visible(a.ID))
+}
+
+// actionText says in one line what was done, or would have been.
+func actionText(a *api.Action) string {
+	words := []string{a.Time.Format(time.RFC3339), "announce", a.Kind, a.Prefix}
+	if a.Withdrawn {
+		words[1] = "withdraw"
+	}
+	text := strings.Join(append(words, a.Communities...), " ")
+	if a.Reason != "" {
+		text += ": " + a.Reason
+	}
+	return text + dryRun(a.DryRun)
+}
+
+// reportText is what `weir attacks report -o json` prints.
+type reportText struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+	Text string `json:"text"`
 }
 
 func newAttacksReport() *cobra.Command {
@@ -129,9 +156,7 @@ func newAttacksReport() *cobra.Command {
 			return unreachable(err)
 		}
 		if asJSON {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]string{
-				"type": "report", "id": args[0], "text": string(text),
-			})
+			return encodeLine(cmd.OutOrStdout(), reportText{"report", args[0], string(text)})
 		}
 		_, err = cmd.OutOrStdout().Write(text)
 		return err

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -34,8 +37,16 @@ func (a *asked) client() *api.Client { return api.Dial(*a.socket) }
 // unreachable gives an error of the client the exit status that it stands for.
 func unreachable(err error) error {
 	var u *api.Unreachable
-	if errors.As(err, &u) {
+	var p *api.Problem
+	switch {
+	case errors.As(err, &u):
 		return &exitError{exitUnreachable, err}
+	case errors.As(err, &p):
+		status := exitFailed
+		if p.Status == http.StatusBadRequest { // the question did not fit, not the daemon
+			status = exitUsage
+		}
+		return &exitError{status, errors.New(visible(p.Detail))}
 	}
 	return err
 }
@@ -60,32 +71,43 @@ func ask[T any](
 			table(cmd.OutOrStdout(), answer)
 			return nil
 		}
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetEscapeHTML(false)
-		return e.Encode(answer)
+		return encodeLine(cmd.OutOrStdout(), answer)
 	}
 }
 
-// columns prints rows in columns as wide as they need, two spaces apart; the last is not padded.
+// encodeLine writes v as JSON on one line.
+func encodeLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// columns prints rows in columns as wide as they need, two spaces apart. A column whose first cell
+// begins with a space is one of numbers: they end below each other.
 func columns(w io.Writer, rows [][]string) {
 	var widths []int
-	for _, row := range rows {
+	for r, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], len([]rune(cell)))
+			if r == 0 {
+				cell = strings.TrimPrefix(cell, " ")
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	for _, row := range rows {
+	for r, row := range rows {
 		var b strings.Builder
 		for i, cell := range row {
-			cell = visible(cell)
-			if i == len(row)-1 {
-				b.WriteString(cell)
-				break
+			width := -widths[i]
+			if i < len(rows[0]) && strings.HasPrefix(rows[0][i], " ") {
+				width = widths[i]
 			}
-			fmt.Fprintf(&b, "%-*s  ", widths[i], cell)
+			if r == 0 {
+				cell = strings.TrimPrefix(cell, " ")
+			}
+			fmt.Fprintf(&b, "%*s  ", width, visible(cell))
 		}
 		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
 	}
@@ -99,6 +121,33 @@ func visible(text string) string {
 		}
 		return c
 	}, text)
+}
+
+// hang returns text fit to be shown: its first line after prefix, the others below it.
+func hang(prefix, text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = visible(line)
+	}
+	return prefix + strings.Join(lines, "\n"+strings.Repeat(" ", len(prefix)))
+}
+
+// none says why a list has nothing to show, and what to try.
+func none(w io.Writer, why, try string) { fmt.Fprintf(w, "%s\n  try: %s\n", why, try) }
+
+// severity returns one of a finding's severities, as wide as the widest; coloured where asked.
+func severity(word string, colour bool) string {
+	text := fmt.Sprintf("%-7s", visible(word))
+	codes := map[string]string{"error": "1;31", "warning": "1;33", "ok": "32"}
+	if code := codes[word]; colour && code != "" {
+		return "\x1b[" + code + "m" + text + "\x1b[0m"
+	}
+	return text
+}
+
+// colour says whether w is a terminal that shows colours to somebody who wants them.
+func colour(w io.Writer) bool {
+	return terminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // pps and bps write rates for people.

@@ -27,23 +27,33 @@ func newHosts() *cobra.Command {
 			if len(args) > 0 {
 				q.Filter = args[0]
 			}
+			if q.Limit == 0 { // the client would leave the number to the daemon
+				return api.HostList{}, usageError("--limit is 0, not a number from 1 to %d",
+					api.MaxHosts)
+			}
 			return c.Hosts(cmd.Context(), q)
 		}, printHosts)
 	return cmd
 }
 
 func printHosts(w io.Writer, l api.HostList) {
-	if len(l.Hosts) == 0 {
-		fmt.Fprintf(w, "No host that fits had a packet in the last second; %d had.\n"+
-			"  try: weir status --pipeline\n", l.Active)
+	switch {
+	case l.Active == 0:
+		none(w, "No host of the networks had a packet in the last second.",
+			"weir status --pipeline")
+		return
+	case len(l.Hosts) == 0:
+		none(w, fmt.Sprintf("None of the %s with packets in the last second fits%s.",
+			count(l.Active, "host"), floorText(l.Floor)), "weir hosts")
 		return
 	}
-	rows := [][]string{{"HOST", "GROUP", "IN", "", "FLOWS", "OUT", "", "NEAREST LIMIT", "STATE"}}
+	rows := [][]string{{"HOST", "GROUP", " IN", " ", " FLOWS", " OUT", " ", "NEAREST LIMIT",
+		"STATE"}}
 	for i := range l.Hosts {
 		h := &l.Hosts[i]
 		near := "-"
 		if h.Metric != "" {
-			near = fmt.Sprintf("%3.0f %% %s", h.Percent, h.Metric)
+			near = fmt.Sprintf("%4.0f %% %s", h.Percent, h.Metric)
 		}
 		rows = append(rows, []string{
 			h.Address, h.Group, pps(h.In.PPS), bps(h.In.BPS), rateText(h.In.FPS, ""),
@@ -51,11 +61,16 @@ func printHosts(w io.Writer, l api.HostList) {
 		})
 	}
 	columns(w, rows)
-	fmt.Fprintf(w, "%d of %d that fit, %d active", len(l.Hosts), l.Matched, l.Active)
-	if l.Floor > 0 {
-		fmt.Fprintf(w, "; hosts below %d packets are left out", l.Floor)
+	fmt.Fprintf(w, "%d of %d that fit, %d active%s\n", len(l.Hosts), l.Matched, l.Active,
+		floorText(l.Floor))
+}
+
+// floorText says which hosts the daemon did not keep, if there are such.
+func floorText(pps uint64) string {
+	if pps == 0 {
+		return ""
 	}
-	fmt.Fprintln(w)
+	return fmt.Sprintf("; hosts below %d packets are left out", pps)
 }
 
 func newNetworks() *cobra.Command {
@@ -72,7 +87,11 @@ func newNetworks() *cobra.Command {
 }
 
 func printNetworks(w io.Writer, l api.NetworkList) {
-	rows := [][]string{{"NETWORK", "HOSTS", "IN", "", "OUT", "", "ATTACKS", "COUNTED"}}
+	if len(l.Networks) == 0 {
+		none(w, "No second has been counted yet: no network has a picture.", "weir status")
+		return
+	}
+	rows := [][]string{{"NETWORK", " HOSTS", " IN", " ", " OUT", " ", " ATTACKS", "COUNTED"}}
 	for i := range l.Networks {
 		n := &l.Networks[i]
 		counted := "by directory"
@@ -101,8 +120,12 @@ func newCores() *cobra.Command {
 }
 
 func printCores(w io.Writer, l api.CoreList) {
-	rows := [][]string{{"WORKER", "CORE", "INTERFACE", "QUEUES", "MODE", "RATE", "", "BUSY", "RING",
-		"SHED", "DROPPED", "HEARTBEAT"}}
+	if len(l.Cores) == 0 {
+		none(w, "No worker runs: weir captures from no interface.", "weir config show")
+		return
+	}
+	rows := [][]string{{" WORKER", " CORE", "INTERFACE", "QUEUES", "MODE", " RATE", " ", " BUSY",
+		" RING", " SHED", " DROPPED", "HEARTBEAT"}}
 	for i := range l.Cores {
 		c := &l.Cores[i]
 		core, heart := fmt.Sprint(c.Core), fmt.Sprintf("%.1f s ago", c.HeartAge)

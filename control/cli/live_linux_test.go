@@ -67,7 +67,7 @@ func (r *rig) floodOnce(target string, cpu int, pps float64) time.Duration {
 	done := make(chan error, 1)
 	begin := time.Now()
 	go func() { done <- g.Run(ctx, pps, nil) }()
-	defer func() { cancel(); <-done; _ = g.Close() }()
+	defer func() { cancel(); _, _ = <-done, g.Close() }()
 	for {
 		if a, ok := r.attack(target, "active"); ok {
 			delay := a.Detected.Sub(begin)

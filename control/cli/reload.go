@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,13 +21,12 @@ func newReload() *cobra.Command {
 	run := ask(askFlags(cmd),
 		func(cmd *cobra.Command, _ []string, c *api.Client) (api.ReloadResult, error) {
 			r, err := c.Reload(cmd.Context(), *dry)
-			if refused = err == nil && !r.OK; refused {
-				for _, text := range r.Errors {
-					fmt.Fprintln(cmd.ErrOrStderr(), text)
-				}
-				fmt.Fprintln(cmd.ErrOrStderr(), "weir: nothing was changed")
+			if err != nil {
+				return r, err
 			}
-			return r, err
+			refused = !r.OK
+			talkReload(cmd.ErrOrStderr(), &r)
+			return r, nil
 		}, printReload)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := run(cmd, args); err != nil {
@@ -40,10 +40,17 @@ func newReload() *cobra.Command {
 	return cmd
 }
 
-func printReload(w io.Writer, r api.ReloadResult) {
-	for _, text := range r.Warnings {
-		fmt.Fprintln(w, text)
+// talkReload prints what is wrong with the file or doubtful, as `weir config check` does.
+func talkReload(w io.Writer, r *api.ReloadResult) {
+	for _, text := range slices.Concat(r.Warnings, r.Errors) {
+		fmt.Fprintln(w, hang("", text))
 	}
+	if !r.OK {
+		fmt.Fprintln(w, "weir: nothing was changed")
+	}
+}
+
+func printReload(w io.Writer, r api.ReloadResult) {
 	if !r.OK {
 		return
 	}

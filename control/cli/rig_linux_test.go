@@ -93,7 +93,7 @@ func newRig(t *testing.T, l *lab.Lab, capture string) *rig {
 	r.start()
 	t.Cleanup(func() {
 		if r.cmd != nil {
-			r.stop(syscall.SIGKILL)
+			_ = r.stop(syscall.SIGKILL)
 		}
 		if strings.Contains(r.log.String(), "DATA RACE") {
 			t.Error("weir has a data race")

@@ -38,7 +38,7 @@ func newStatus() *cobra.Command {
 
 func printStatus(w io.Writer, s api.Status) {
 	for _, p := range s.Problems {
-		fmt.Fprintf(w, "! %s\n", visible(p))
+		fmt.Fprintln(w, hang("! ", p))
 	}
 	if len(s.Problems) > 0 {
 		fmt.Fprintf(w, "  try: weir status --pipeline\n\n")
@@ -66,6 +66,10 @@ func printStatus(w io.Writer, s api.Status) {
 	}
 	columns(w, rows)
 	fmt.Fprintln(w)
+	if len(s.Sources) == 0 {
+		none(w, "weir captures from no interface: nothing can arrive.", "weir config show")
+		return
+	}
 	columns(w, sourceRows(s.Sources))
 }
 
@@ -80,7 +84,7 @@ func ratesText(r *api.Rates) string {
 }
 
 func sourceRows(sources []api.Source) [][]string {
-	rows := [][]string{{"SOURCE", "QUEUE", "WORKER", "STATE", "MODE", "RECEIVED", "DROPPED", ""}}
+	rows := [][]string{{"SOURCE", " QUEUE", " WORKER", "STATE", "MODE", " RECEIVED", "DROPPED", ""}}
 	for i := range sources {
 		s := &sources[i]
 		rows = append(rows, []string{
@@ -105,12 +109,18 @@ func lossText(lost map[string]uint64) string {
 	return strings.Join(parts, ", ")
 }
 
+// uptime writes a time in whole seconds, e.g. "3d4h0m7s".
 func uptime(seconds float64) string {
-	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+	const day = 24 * time.Hour
+	up := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+	if up < day {
+		return up.String()
+	}
+	return fmt.Sprintf("%dd%v", up/day, up%day)
 }
 
 func printStages(w io.Writer, p api.Pipeline) {
-	rows := [][]string{{"STAGE", "UNIT", "IN", "OUT", "IN/s", "OUT/s", "LOST (NOW)"}}
+	rows := [][]string{{"STAGE", "UNIT", " IN", " OUT", " IN/s", " OUT/s", "LOST (NOW)"}}
 	for i := range p.Stages {
 		s := &p.Stages[i]
 		var lost []string
@@ -125,9 +135,13 @@ func printStages(w io.Writer, p api.Pipeline) {
 			fmt.Sprint(s.OutNow), strings.Join(lost, ", "),
 		})
 	}
-	columns(w, rows)
+	if len(p.Stages) == 0 {
+		fmt.Fprintln(w, "No second has been counted yet.")
+	} else {
+		columns(w, rows)
+	}
 	for _, f := range p.Findings {
-		fmt.Fprintf(w, "\n%-7s %s\n", f.Severity, visible(f.Message))
+		fmt.Fprintf(w, "\n%s %s\n", severity(f.Severity, colour(w)), visible(f.Message))
 		if f.Try != "" {
 			fmt.Fprintf(w, "        try: %s\n", visible(f.Try))
 		}

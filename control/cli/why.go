@@ -30,7 +30,7 @@ func newWhy() *cobra.Command {
 }
 
 func printWhy(w io.Writer, y api.Why) {
-	fmt.Fprintf(w, "%s: %s\n%s\n", y.Address, y.State, visible(y.Verdict))
+	fmt.Fprintf(w, "%s: %s\n%s\n", visible(y.Address), visible(y.State), visible(y.Verdict))
 	if y.Ours {
 		group := y.Group
 		if y.Prefix != "" {
@@ -48,7 +48,7 @@ func printWhy(w io.Writer, y api.Why) {
 	}
 	if len(y.Limits) > 0 {
 		fmt.Fprintln(w)
-		rows := [][]string{{"LIMIT", "NOW", "OF", "", "", "SET BY"}}
+		rows := [][]string{{"LIMIT", " NOW", " OF", "", " ", "SET BY"}}
 		for _, l := range y.Limits {
 			rows = append(rows, []string{l.Metric, rateText(l.Value, ""), rateText(l.Limit, ""),
 				bar(l.Percent), fmt.Sprintf("%.0f %%", l.Percent), l.From})
@@ -56,24 +56,25 @@ func printWhy(w io.Writer, y api.Why) {
 		columns(w, rows)
 	}
 	if y.Attack != nil {
-		fmt.Fprintf(w, "\nattack %s since %s: %s\n  try: weir attacks show %s\n", y.Attack.ID,
-			y.Attack.Begin.Format(time.RFC3339), vectorText(y.Attack.Vectors), y.Attack.ID)
+		id := visible(y.Attack.ID)
+		fmt.Fprintf(w, "\nattack %s since %s: %s\n  try: weir attacks show %s\n", id,
+			y.Attack.Begin.Format(time.RFC3339), visible(vectorText(y.Attack.Vectors)), id)
 	}
 	if len(y.Decisions) == 0 {
 		fmt.Fprintf(w, "\nNothing was decided about it since the daemon's start.\n")
 		return
 	}
-	fmt.Fprintf(w, "\nLast decisions:\n")
+	fmt.Fprintf(w, "\nLast decisions (UTC):\n")
 	for _, d := range y.Decisions {
-		fmt.Fprintf(w, "  %s  %s  %s\n", d.Time.Format("2006-01-02 15:04:05.000"), d.ID,
-			visible(d.What))
+		fmt.Fprintf(w, "  %s  %s  %s\n", d.Time.UTC().Format("2006-01-02 15:04:05.000"),
+			visible(d.ID), visible(d.What))
 	}
 }
 
 // bar draws a part of a limit, twenty characters wide.
 func bar(percent float64) string {
 	const width = 20
-	full := min(width, int(percent/100*width+0.5))
+	full := int(min(width, max(0, percent/100*width+0.5)))
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
 

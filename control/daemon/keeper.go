@@ -64,13 +64,18 @@ func (k *keeper) run(ctx context.Context) {
 	for {
 		select {
 		case j := <-k.jobs:
-			for !k.write(&j) {
-				select {
-				case <-time.After(keeperRetry):
-				case <-ctx.Done():
-					return
-				}
-			}
+			k.insist(ctx, &j)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// insist tries until the job is done with, or ctx ends.
+func (k *keeper) insist(ctx context.Context, j *job) {
+	for !k.write(j) {
+		select {
+		case <-time.After(keeperRetry):
 		case <-ctx.Done():
 			return
 		}

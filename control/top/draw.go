@@ -55,13 +55,7 @@ func (k Look) paint(lines []line, width int) string {
 
 // begin switches to a style and returns what ends it.
 func (k Look) begin(b *strings.Builder, t style) string {
-	if !k.Color {
-		if t&bad != 0 {
-			t |= bold // what remains of the severity
-		}
-		t &^= warn | bad
-	}
-	if !k.Attrs || t == 0 {
+	if !k.Styles || t == 0 {
 		return ""
 	}
 	b.WriteString("\x1b[0")
@@ -159,13 +153,29 @@ func mix(r *api.Rates, w int) string {
 	return string(out)
 }
 
-// severity of a share of a limit.
-func severity(p float64) style {
+// From which percentage on a gauge is yellow.
+const (
+	nearLimit = 50 // where the daemon calls a host near its limit
+	nearFull  = 80
+)
+
+// severity of a percentage that is a warning from near on.
+func severity(p, near float64) style {
 	switch {
 	case p >= 100:
 		return bad
-	case p >= 80:
+	case p >= near:
 		return warn
 	}
 	return 0
+}
+
+// greyed strips what is old of its severity: nobody knows whether it is still so.
+func greyed(lines []line) []line {
+	for _, l := range lines {
+		for i := range l {
+			l[i].style = l[i].style&reverse | faint
+		}
+	}
+	return lines
 }

@@ -22,7 +22,7 @@ func FuzzTop(f *testing.F) {
 		1e300)
 	f.Fuzz(func(t *testing.T, ops []byte, s string, n uint64, p float64) {
 		m := New(&fake{}, Options{Socket: s, Interval: time.Second,
-			Look: Look{ASCII: n&1 > 0, Attrs: n&2 > 0, Color: n&4 > 0}}, epoch())
+			Look: Look{ASCII: n&1 > 0, Styles: n&2 > 0}}, epoch())
 		next := func(i *int) byte {
 			if *i++; *i < len(ops) {
 				return ops[*i]
@@ -110,7 +110,7 @@ func BenchmarkFrame(b *testing.B) {
 		width, height int
 	}{{"80x24", 80, 24}, {"120x110", 120, 110}} {
 		b.Run(c.name, func(b *testing.B) {
-			m := New(&fake{}, Options{Look: Look{Attrs: true, Color: true}}, epoch())
+			m := New(&fake{}, Options{Look: Look{Styles: true}}, epoch())
 			m.width, m.height = c.width, c.height
 			hosts, status := sane(&m, kindHosts), sane(&m, kindStatus)
 			hosts.value = sampleHosts(100)

@@ -11,6 +11,23 @@ import (
 // maxFilter is longer than any prefix and most names.
 const maxFilter = 64
 
+// onKeys takes what was typed. Keys that arrive together, as those of a held key do over a slow
+// line, come in one message.
+func (m *Model) onKeys(msg tea.KeyMsg) tea.Cmd {
+	if msg.Type != tea.KeyRunes || msg.Paste || m.entering || len(msg.Runes) < 2 {
+		return m.onKey(msg)
+	}
+	if first := msg.Runes[0]; first == '[' || first == 'O' {
+		return nil // the rest of an escape sequence that was torn apart, not keys
+	}
+	var cmds []tea.Cmd
+	for _, r := range msg.Runes {
+		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}}))
+		m.settle() // the next key acts on what this one leads to
+	}
+	return tea.Batch(cmds...)
+}
+
 func (m *Model) onKey(msg tea.KeyMsg) tea.Cmd {
 	key := msg.String()
 	m.notice = ""
@@ -97,6 +114,9 @@ func (m *Model) queryKey(key string) (tea.Cmd, bool) {
 	case "v":
 		m.family = map[int]int{0: 4, 4: 6}[m.family]
 	case "u":
+		m.unit = (m.unit + 1) % numUnits
+		return nil, true
+	case "U":
 		m.bytes = !m.bytes
 		return nil, true
 	default:
@@ -136,7 +156,6 @@ func (m *Model) placeKey(key string) tea.Cmd {
 func (m *Model) freeze() tea.Cmd {
 	m.frozen = !m.frozen
 	if m.frozen {
-		m.frozenAt = m.now
 		return nil
 	}
 	return m.request(true, m.need()...)

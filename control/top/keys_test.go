@@ -20,6 +20,7 @@ func summary(m *Model) string {
 		text string
 	}{
 		{m.at.page != pageList, " of " + m.at.subject}, {m.help, " help"}, {m.bytes, " bytes"},
+		{m.unit != unitAuto, fmt.Sprintf(" unit %d", m.unit)},
 		{m.entering, " entering " + m.input}, {m.frozen, " frozen"},
 		{m.filters[m.at.tab] != "", " /" + m.filters[m.at.tab]}, {m.notice != "", " " + m.notice},
 	} {
@@ -37,7 +38,10 @@ func TestKeys(t *testing.T) {
 		{"%", "Hosts percent incoming v0 row 0"}, {"b p", start},
 		{"o", "Hosts pps outgoing v0 row 0"}, {"a", "Hosts pps both v0 row 0"}, {"a i", start},
 		{"v", "Hosts pps incoming v4 row 0"}, {"v v", "Hosts pps incoming v6 row 0"},
-		{"v v v", start}, {"u", start + " bytes"}, {"u u", start},
+		{"v v v", start}, {"U", start + " bytes"}, {"U U", start},
+		{"u", start + " unit 1"}, {"u u u", start + " unit 3"}, {"u u u u", start},
+		{"jjj", "Hosts pps incoming v0 row 3"}, {"2 jjjkb", "Networks bps incoming v0 row 1"},
+		{"/ab", start + " entering ab"}, {"/ qq", start + " entering qq"}, {"[3~", start},
 		{"2", "Networks pps incoming v0 row 0"}, {"tab tab", "Attacks pps incoming v0 row 0"},
 		{"shift+tab", "Cores pps incoming v0 row 0"}, {"4 tab", start}, {"3 1", start},
 		{"?", start + " help"}, {"? ?", start}, {"? esc", start}, {"? 2", start},

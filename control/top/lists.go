@@ -16,19 +16,38 @@ func (m *Model) rateColumns() []column {
 	}
 	in, out := m.direction != "outgoing", m.direction != "incoming"
 	pps, bps := m.sort == "pps", m.sort == "bps"
+	p, q := m.unit.room(packets), m.unit.room(bits)
 	return []column{
-		{title: "inpps", long: "in pps", min: 5, max: 8, right: true, sorted: pps && in},
-		{title: "in" + b, long: "in " + long, min: 5, max: 9, right: true, sorted: bps && in},
-		{title: "outpps", long: "out pps", min: 6, max: 8, right: true, sorted: pps && out},
-		{title: "out" + b, long: "out " + long, min: 6, max: 9, right: true, sorted: bps && out},
+		{title: "inpps", long: "in pps", min: p, max: 8, right: true, sorted: pps && in},
+		{title: "in" + b, long: "in " + long, min: q, max: 9, right: true, sorted: bps && in},
+		{title: "outpps", long: "out pps", min: max(p, 6), max: 8, right: true,
+			sorted: pps && out},
+		{title: "out" + b, long: "out " + long, min: max(q, 6), max: 9, right: true,
+			sorted: bps && out},
 	}
 }
 
 func (m *Model) rateCells(in, out *api.Rates) []cell {
 	return []cell{
-		{text: short(in.PPS, 3)}, {text: m.bits(in.BPS)},
-		{text: short(out.PPS, 3)}, {text: m.bits(out.BPS)},
+		m.rateCell(in.PPS, packets), m.rateCell(in.BPS, bits),
+		m.rateCell(out.PPS, packets), m.rateCell(out.BPS, bits),
 	}
+}
+
+// rateCell shows a rate in the chosen unit, or where that finds no room in a unit that does: a
+// number must not lose digits.
+func (m *Model) rateCell(v uint64, what measure) cell {
+	return roomy(m.rate(v, what), short(m.converted(v, what), 3))
+}
+
+// roomy shows long where there is room for it, else brief.
+func roomy(long, brief string) cell {
+	return cell{text: long, fit: func(w int) string {
+		if len(long) <= w {
+			return long
+		}
+		return brief
+	}}
 }
 
 func mixCell(r api.Rates) cell {
@@ -58,7 +77,7 @@ func (m *Model) hostCells(h *api.Host) []cell {
 	cells = append(cells, m.rateCells(&h.In, &h.Out)...)
 	return append(cells,
 		cell{text: flows(&r)},
-		cell{style: severity(p), fit: func(w int) string { return k.gauge(p, w) }},
+		cell{style: severity(p, nearLimit), fit: func(w int) string { return k.gauge(p, w) }},
 		cell{text: h.Metric}, mixCell(r), stateCell(h.State),
 	)
 }
@@ -81,12 +100,7 @@ func stateCell(state string) cell {
 	case "near":
 		return cell{text: state, style: warn}
 	case "allowlisted":
-		return cell{text: state, fit: func(w int) string {
-			if w < len(state) {
-				return "allow"
-			}
-			return state
-		}}
+		return roomy(state, "allow")
 	}
 	return cell{text: state}
 }
@@ -123,13 +137,17 @@ func (m *Model) attackColumns() []column {
 	if m.bytes {
 		b = "B/s"
 	}
+	p, q := 9, 9 // 940k/1.2M
+	if m.unit != unitAuto {
+		p, q = 2*m.unit.room(packets)+1, 2*m.unit.room(bits)+1
+	}
 	return []column{
 		{title: "TARGET", min: 15, max: 43},
 		{title: "AGE", min: 4, max: 4, right: true},
 		{title: "DIR", min: 3, max: 3},
 		{title: "VECTOR", min: 9, max: 20},
-		{title: "PPS n/pk", long: "PPS now/peak", min: 9, max: 12, right: true},
-		{title: b + " n/pk", long: b + " now/peak", min: 9, max: 12, right: true},
+		{title: "PPS n/pk", long: "PPS now/peak", min: p, max: 17, right: true},
+		{title: b + " n/pk", long: b + " now/peak", min: q, max: 19, right: true},
 		{title: "LIM", long: "LIMIT", min: 4, max: 5, right: true},
 		{title: "LIMIT OF", min: 17, max: 20, wide: true},
 		{title: "DELAY", min: 5, max: 6, right: true},
@@ -143,13 +161,20 @@ func (m *Model) attackCells(a *api.Attack) []cell {
 	if now.IsZero() {
 		now = m.now
 	}
-	nowPeak := func(v, peak uint64) cell { return cell{text: short(v, 2) + "/" + short(peak, 2)} }
 	return []cell{
 		m.addressCell(hostOnly(a.Target)), {text: age(now.Sub(a.Begin))},
-		{text: directionName(a.Direction)}, {text: vector(a)}, nowPeak(a.PPS, a.PeakPPS),
-		nowPeak(m.inUnit(a.BPS), m.inUnit(a.PeakBPS)), {text: short(a.Trigger.Limit, 2)},
+		{text: directionName(a.Direction)}, {text: vector(a)},
+		m.nowPeak(a.PPS, a.PeakPPS, packets), m.nowPeak(a.BPS, a.PeakBPS, bits),
+		{text: short(a.Trigger.Limit, 2)},
 		{text: a.Trigger.Metric}, {text: millis(a.DelayMS)}, stateCell(a.State), actionCell(a),
 	}
+}
+
+// nowPeak shows two rates in as many digits as there is room for.
+func (m *Model) nowPeak(now, peak uint64, what measure) cell {
+	long := m.rate(now, what) + "/" + m.rate(peak, what)
+	now, peak = m.converted(now, what), m.converted(peak, what)
+	return roomy(long, short(now, 2)+"/"+short(peak, 2))
 }
 
 // hostOnly drops the length of a prefix that is one host.
@@ -196,12 +221,7 @@ func actionCell(a *api.Attack) cell {
 		if x.DryRun {
 			long, brief = x.Kind+" (dry run)", "dryrun"
 		}
-		return cell{text: long, fit: func(w int) string {
-			if len(long) <= w {
-				return long
-			}
-			return brief
-		}}
+		return roomy(long, brief)
 	}
 	if len(a.Actions) > 0 {
 		return cell{text: "undone"}
@@ -209,14 +229,14 @@ func actionCell(a *api.Attack) cell {
 	return cell{text: "none"}
 }
 
-func coreColumns() []column {
+func (m *Model) coreColumns() []column {
 	return []column{
 		{title: "WKR", long: "WORKER", min: 3, max: 6, right: true},
 		{title: "CORE", min: 4, max: 4, right: true},
 		{title: "IFACE", long: "INTERFACE", min: 8, max: 15},
 		{title: "QUEUES", min: 6, max: 16},
 		{title: "MODE", min: 8, max: 10},
-		{title: "pps", min: 5, max: 5, right: true},
+		{title: "pps", min: m.unit.room(packets), max: 8, right: true},
 		{title: "BUSY", min: 9, max: 20},
 		{title: "FILL", min: 9, max: 20},
 		{title: "SHED", min: 4, max: 5, right: true},
@@ -241,9 +261,9 @@ func (m *Model) coreCells(c *api.Core) []cell {
 	}
 	return []cell{
 		{text: strconv.Itoa(c.Worker)}, {text: core}, {text: c.Interface},
-		{text: queues(c.Queues)}, {text: c.Mode}, {text: short(c.PPS, 3)},
-		{style: severity(busy), fit: func(w int) string { return k.gauge(busy, w) }},
-		{style: severity(fill), fit: func(w int) string { return k.gauge(fill, w) }},
+		{text: queues(c.Queues)}, {text: c.Mode}, m.rateCell(c.PPS, packets),
+		{style: severity(busy, nearFull), fit: func(w int) string { return k.gauge(busy, w) }},
+		{style: severity(fill, nearFull), fit: func(w int) string { return k.gauge(fill, w) }},
 		{text: percent(100 * c.Shed), style: warnIf(c.Shed > 0)},
 		{text: short(c.DroppedPPS, 3), style: warnIf(c.DroppedPPS > 0)}, heart,
 		{text: short(c.DroppedAll, 3)},

@@ -95,6 +95,7 @@ type Model struct {
 
 	sort, direction string // of api.HostQuery
 	family, limit   int
+	unit            unit
 	bytes           bool // byte/s instead of bit/s
 
 	help     bool
@@ -102,7 +103,6 @@ type Model struct {
 	input    string // so far
 	notice   string // until the next key
 	frozen   bool
-	frozenAt time.Time
 }
 
 // firstHosts is how many hosts are asked for until the user scrolls beyond them.
@@ -144,7 +144,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case answer:
 		cmd = m.onAnswer(msg)
 	case tea.KeyMsg:
-		cmd = m.onKey(msg)
+		cmd = m.onKeys(msg)
 	default:
 		return m, nil
 	}
@@ -217,6 +217,27 @@ func (t tab) kind() kind { return kindHosts + kind(t) }
 
 func (t tab) String() string {
 	return [numTabs]string{"Hosts", "Networks", "Attacks", "Cores"}[t]
+}
+
+// stale says whether what the body shows is older than it should be: the last question failed.
+func (m *Model) stale() bool {
+	k := m.need()[1]
+	if k == kindWhy && m.data.whyOf != m.at.subject {
+		return false // there is nothing yet
+	}
+	return !m.got[k].IsZero() && (m.errs[k] != nil || m.errs[kindStatus] != nil)
+}
+
+// dataAge is how old what the body shows is, or the header where that has nothing.
+func (m *Model) dataAge() time.Duration {
+	at := m.got[m.need()[1]]
+	if at.IsZero() {
+		at = m.got[kindStatus]
+	}
+	if at.IsZero() {
+		return 0
+	}
+	return max(0, m.now.Sub(at))
 }
 
 // query is what the hosts tab asks for.

@@ -60,7 +60,7 @@ func OnceText(ctx context.Context, src Source, o Options, width int, w io.Writer
 	if err != nil {
 		return err
 	}
-	o.Look.Attrs, o.Look.Color = false, false
+	o.Look.Styles = false
 	m := New(src, o, time.Now())
 	m.width, m.height = max(width, minWidth), len(hosts.Hosts)+headHeight+footHeight+1
 	m.limit = api.DefaultHosts

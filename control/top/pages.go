@@ -51,7 +51,7 @@ func (m *Model) whyLines() []line {
 	}
 	if a := y.Attack; a != nil {
 		out = append(out, nil, line{{fmt.Sprintf("%-12s", "attack"), faint},
-			{fmt.Sprintf("%s: %s since %s", a.ID, vectors(a), clock(a.Begin)), bad}})
+			{a.ID + " since " + clock(a.Begin), bad}}, field("vectors", "%s", vectors(a)))
 	}
 	if len(y.Decisions) > 0 {
 		out = append(out, nil, styled("Latest decisions", bold))
@@ -72,7 +72,7 @@ func groupText(y *api.Why) string {
 
 func (m *Model) rateLine(name string, r *api.Rates) line {
 	return field(name, "%s %s %s flow/s  T%s U%s I%s S%s F%s",
-		withUnit(r.PPS, "pps"), withUnit(m.inUnit(r.BPS), m.bitsUnit()), flows(r),
+		m.packetRate(r.PPS), m.bitRate(r.BPS), flows(r),
 		short(r.TCP, 2), short(r.UDP, 2), short(r.ICMP, 2), short(r.SYN, 2), short(r.Frag, 2))
 }
 
@@ -89,7 +89,7 @@ func (m *Model) limitLines(limits []api.Limit) []line {
 		p := l.Percent
 		rows = append(rows, []cell{
 			{text: l.Metric}, {text: short(l.Value, 3)}, {text: short(l.Limit, 3)},
-			{style: severity(p), fit: func(w int) string { return k.gauge(p, w) }},
+			{style: severity(p, nearLimit), fit: func(w int) string { return k.gauge(p, w) }},
 			{text: l.From},
 		})
 	}
@@ -124,10 +124,10 @@ func (m *Model) attackLines() []line {
 			t.Hostgroup),
 		field("seen in", "%s", t.View),
 		nil,
-		field("now", "%s, %s, %s flow/s", withUnit(a.PPS, "pps"),
-			withUnit(m.inUnit(a.BPS), m.bitsUnit()), short(a.FPS, 3)),
-		field("peak", "%s, %s, %s flow/s", withUnit(a.PeakPPS, "pps"),
-			withUnit(m.inUnit(a.PeakBPS), m.bitsUnit()), short(a.PeakFPS, 3)),
+		field("now", "%s, %s, %s flow/s", m.packetRate(a.PPS), m.bitRate(a.BPS),
+			short(a.FPS, 3)),
+		field("peak", "%s, %s, %s flow/s", m.packetRate(a.PeakPPS), m.bitRate(a.PeakBPS),
+			short(a.PeakFPS, 3)),
 		nil,
 		field("began", "%s", clock(a.Begin)),
 		field("detected", "%s, after %s", clock(a.Detected), millis(a.DelayMS)),
@@ -146,24 +146,31 @@ func (m *Model) attackLines() []line {
 		out = append(out, plain("Nothing has been done yet."))
 	}
 	for i := range a.Actions {
-		out = append(out, actionLine(&a.Actions[i]))
+		out = append(out, m.actionLines(&a.Actions[i])...)
 	}
 	return append(out, nil, styled("Enter explains the target.", faint))
 }
 
-func actionLine(x *api.Action) line {
-	verb, dry := "announced", ""
+// actionLines say what was done, and before all else whether it was done at all.
+func (m *Model) actionLines(x *api.Action) []line {
+	verb := "announced"
 	if x.Withdrawn {
 		verb = "withdrawn"
 	}
 	if x.DryRun {
-		dry = "  (dry run)"
+		verb += " (dry run)"
 	}
-	text := strings.TrimRight(strings.Join([]string{
-		x.Time.UTC().Format(time.TimeOnly), verb, x.Kind, x.Prefix,
-		strings.Join(x.Communities, " "), x.Reason,
-	}, "  "), " ")
-	return plain(text + dry)
+	text := strings.Join([]string{verb, x.Kind, x.Prefix, strings.Join(x.Communities, " ")}, " ")
+	if x.Reason != "" {
+		text += ": " + x.Reason
+	}
+	name := x.Time.UTC().Format(time.TimeOnly)
+	var out []line
+	for _, l := range wrapped(text, m.width-12) {
+		out = append(out, field(name, "%s", l))
+		name = ""
+	}
+	return out
 }
 
 // helpLines are the keys. They fit the smallest body that most terminals have, 18 lines.
@@ -178,14 +185,14 @@ Esc, Backspace        back; clear the filter
 p b f %               order by packets, bits, flows, percent of the limit
 i o a                 by incoming, outgoing, both
 v                     both families, IPv4, IPv6
-u                     bit/s or byte/s
+u U                   units: auto, k, M, G; bit/s or byte/s
 Space                 freeze the picture, and go on
 r                     ask the daemon now
 ?                     this help
 q, Ctrl-C             quit
 
 Mix: T TCP, U UDP, I ICMP, F fragments, . others; S are SYN packets.
-The limit is the one that the host is nearest to. Red: over it; yellow: 80 %.`
+The limit is the one that the host is nearest to. Red: over it; yellow: near.`
 	var out []line
 	for i, l := range strings.Split(text, "\n") {
 		t := style(0)

@@ -139,7 +139,9 @@ func sampleAttacks() api.AttackList {
 	b.ID, b.Target, b.Direction = "20260102-021105-1", "2001:db8:12:3400::cafe:1234", "outgoing"
 	b.State, b.Begin, b.End, b.DelayMS = "over", epoch().Add(-53*time.Minute), &end, 12_345
 	b.PPS, b.BPS, b.Vectors = 0, 0, []api.Vector{{Name: "syn_flood", Share: 1}}
-	b.Actions = []api.Action{{Kind: "blackhole", Withdrawn: true, Reason: "over"}}
+	b.Actions = []api.Action{{Time: end, Kind: "blackhole", Prefix: b.Target, Withdrawn: true,
+		DryRun: true, Communities: []string{"65535:666", "64500:1"},
+		Reason: "below every limit for 10 s, and nothing else keeps it"}}
 	return api.AttackList{Type: "attacks", Time: epoch(), Attacks: []api.Attack{a, b}}
 }
 

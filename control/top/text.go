@@ -92,32 +92,6 @@ func short(v uint64, digits int) string {
 	return strconv.FormatFloat(x, 'f', decimals, 64) + suffixes[i:i+1]
 }
 
-// withUnit writes v like short, with the suffix before the unit.
-func withUnit(v uint64, unit string) string {
-	s := short(v, 3)
-	if n := len(s) - 1; s[n] > '9' {
-		return s[:n] + " " + s[n:] + unit
-	}
-	return s + " " + unit
-}
-
-// bits writes a rate in bit/s, or in byte/s if the user wants that, without the unit.
-func (m Model) bits(bps uint64) string { return short(m.inUnit(bps), 3) }
-
-func (m Model) inUnit(bps uint64) uint64 {
-	if m.bytes {
-		return bps / 8
-	}
-	return bps
-}
-
-func (m Model) bitsUnit() string {
-	if m.bytes {
-		return "B/s"
-	}
-	return "bit/s"
-}
-
 // flows writes a flow rate; a lower bound ends with a plus sign.
 func flows(r *api.Rates) string {
 	if r.AtLeast {
@@ -135,6 +109,21 @@ func whole(f float64, limit int) int {
 		return limit
 	}
 	return int(f)
+}
+
+// share writes part of part+rest in percent: what is more than nothing never as nothing.
+func share(part, rest uint64) string {
+	if part == 0 {
+		return "0%"
+	}
+	switch p := 100 * float64(part) / (float64(part) + float64(rest)); {
+	case p < 0.01:
+		return "<0.01%"
+	case p < 10:
+		return strconv.FormatFloat(p, 'f', 2, 64) + "%"
+	default:
+		return strconv.FormatFloat(p, 'f', 0, 64) + "%"
+	}
 }
 
 // percent writes at most four characters, from ten times a limit on as a multiple of it.

@@ -33,7 +33,9 @@ func TestShort(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	for _, c := range [][2]string{
-		{withUnit(12, "pps"), "12 pps"}, {withUnit(1234, "bit/s"), "1.23 kbit/s"},
+		{withUnit("12", "pps"), "12 pps"}, {withUnit("1.23k", "bit/s"), "1.23 kbit/s"},
+		{share(0, 0), "0%"}, {share(1, 1e9), "<0.01%"}, {share(1520, 1_900_000), "0.08%"},
+		{share(1, 3), "25%"}, {share(7, 0), "100%"}, {share(math.MaxUint64, 9), "100%"},
 		{percent(math.NaN()), "0%"}, {percent(math.Inf(1)), ">1kx"}, {percent(-4), "0%"},
 		{percent(99.9), "99%"}, {percent(1234), "12x"},
 		{age(-time.Second), "0s"}, {age(99 * time.Second), "99s"}, {age(100 * time.Second), "1m"},

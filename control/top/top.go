@@ -54,18 +54,16 @@ func Run(ctx context.Context, src Source, o Options, in io.Reader, out io.Writer
 
 // Look is what the terminal can show.
 type Look struct {
-	ASCII bool // nothing but ASCII
-	Attrs bool // bold, faint and reverse
-	Color bool
+	ASCII  bool // nothing but ASCII
+	Styles bool // colour, bold, faint and reverse; without, no escape sequence in the text
 }
 
 // LookFrom derives the look from the environment, as getenv returns it.
 func LookFrom(getenv func(string) string, ascii bool) Look {
 	dumb := getenv("TERM") == "dumb"
 	return Look{
-		ASCII: ascii || dumb || !utf8Locale(getenv),
-		Attrs: !dumb,
-		Color: !dumb && getenv("NO_COLOR") == "",
+		ASCII:  ascii || dumb || !utf8Locale(getenv),
+		Styles: !dumb && getenv("NO_COLOR") == "",
 	}
 }
 

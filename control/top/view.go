@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"weir/control/api"
 )
 
 // The smallest screen that shows something, and the rows that are not the body's.
@@ -21,13 +24,16 @@ const (
 func (m Model) View() string {
 	k := m.opt.Look
 	if m.width < minWidth || m.height < minHeight {
-		text := fmt.Sprintf("weir top needs %dx%d", minWidth, minHeight)
+		text := fmt.Sprintf("weir top needs at least %dx%d", minWidth, minHeight)
 		return k.paint([]line{plain(text)}, m.width)
 	}
 	lines := make([]line, 0, m.height)
 	lines = append(lines, m.header()...)
 	lines = append(lines, m.strip())
 	body := m.body()
+	if m.stale() && !m.help {
+		body = greyed(body)
+	}
 	lines = append(lines, body[:min(len(body), m.bodyHeight())]...)
 	for len(lines) < m.height-footHeight {
 		lines = append(lines, nil)
@@ -76,7 +82,7 @@ func (m *Model) listLines(first, last, selected int) []line {
 			rows = append(rows, m.attackCells(&m.rows.attacks[i]))
 		}
 	case tabCores:
-		cols = coreColumns()
+		cols = m.coreColumns()
 		for i := first; i < last; i++ {
 			rows = append(rows, m.coreCells(&m.rows.cores[i]))
 		}
@@ -86,7 +92,7 @@ func (m *Model) listLines(first, last, selected int) []line {
 }
 
 func (m *Model) allColumnsFit() bool {
-	cols := coreColumns()
+	cols := m.coreColumns()
 	switch m.at.tab {
 	case tabHosts:
 		cols = m.hostColumns()
@@ -113,20 +119,17 @@ func (m *Model) header() []line {
 			in, out = append(in, h.InPPS), append(out, h.OutPPS)
 		}
 	}
-	return []line{
-		m.identity(), m.total("in ", t.In.PPS, t.In.BPS, flows(&t.In), in),
-		m.total("out", t.Out.PPS, t.Out.BPS, flows(&t.Out), out), m.message(),
+	lines := []line{m.identity(), m.total("in ", &t.In, in), m.total("out", &t.Out, out)}
+	if m.errs[kindStatus] != nil {
+		lines = greyed(lines)
 	}
+	return append(lines, m.message())
 }
 
+// identity says what runs and how it fares. Where there is little room, the latter is shown.
 func (m *Model) identity() line {
 	s, k := &m.data.status, m.opt.Look
-	name, hash := 12, 8
-	if m.width >= 100 {
-		name, hash = 24, 16
-	}
-	gap := span{text: "  "}
-	drops := span{text: "drops " + short(s.Traffic.Dropped, 3) + "/s"}
+	drops := span{text: "drops " + share(s.Traffic.Dropped, s.Traffic.PPS)}
 	if s.Traffic.Dropped > 0 {
 		drops.style = warn
 	}
@@ -134,11 +137,28 @@ func (m *Model) identity() line {
 	if s.Attacks > 0 {
 		attacks.style = bad
 	}
-	return line{
-		{"weir " + k.clip(cleaned(s.Version, k.ASCII), name), bold}, gap, {text: s.Mode}, gap,
-		{text: "up " + uptime(s.Uptime)}, gap, {text: "config " + prefix(s.Config.Hash, hash)},
-		gap, drops, gap, attacks,
+	parts := line{{text: strings.ToUpper(cleaned(s.Mode, k.ASCII))}}
+	if m.width >= 70 {
+		parts = append(parts, span{text: "up " + uptime(s.Uptime)})
 	}
+	switch {
+	case m.width >= 100:
+		drops.text += fmt.Sprintf(" (%s/s)", short(s.Traffic.Dropped, 3))
+		parts = append(parts, span{text: "config " + prefix(s.Config.Hash, 16)})
+	case m.width >= 80:
+		parts = append(parts, span{text: "config " + prefix(s.Config.Hash, 8)})
+	}
+	parts = append(parts, drops, attacks)
+	used := len("weir ")
+	for i := range parts {
+		used += 2 + utf8.RuneCountInString(parts[i].text)
+	}
+	version := k.clip(cleaned(s.Version, k.ASCII), min(24, m.width-used))
+	l := line{{"weir " + version, bold}}
+	for _, p := range parts {
+		l = append(l, span{text: "  "}, p)
+	}
+	return l
 }
 
 // prefix returns the beginning of a hash.
@@ -148,25 +168,33 @@ func prefix(s string, n int) string {
 }
 
 // total is one direction's traffic now and in the last 60 seconds.
-func (m *Model) total(name string, pps, bps uint64, fps string, history []uint64) line {
-	text := fmt.Sprintf("%s %9s %11s %12s  ", name, withUnit(pps, "pps"),
-		withUnit(m.inUnit(bps), m.bitsUnit()), fps+" flow/s")
-	room := m.width - utf8.RuneCountInString(text)
+func (m *Model) total(name string, r *api.Rates, history []uint64) line {
+	fps := flows(r)
+	if r.FPS == 0 && r.PPS > 0 {
+		fps = "-" // flows are counted only while hosts are shown
+	}
+	form := "%s %9s %11s %12s  "
+	if m.unit != unitAuto {
+		form = "%s %14s %15s %12s  "
+	}
+	text := fmt.Sprintf(form, name, m.packetRate(r.PPS), m.bitRate(r.BPS), fps+" flow/s")
+	label := fmt.Sprintf(" %d s", len(history))
+	room := m.width - utf8.RuneCountInString(text) - len(label)
 	if len(history) > room {
 		room = min(room, (len(history)+1)/2) // two seconds in a cell, where that fits
 	}
-	l := line{{text: text}, {text: m.opt.Look.spark(history, room)}}
-	if len(history) > 0 {
-		l = append(l, span{fmt.Sprintf(" %d s", len(history)), faint})
+	spark := m.opt.Look.spark(history, room)
+	if spark == "" {
+		return plain(text)
 	}
-	return l
+	return line{{text: text}, {text: spark}, {label, faint}}
 }
 
 // message is the gravest thing to know about the data: that it is old, or what is wrong.
 func (m *Model) message() line {
 	var l line
 	if m.frozen {
-		l = line{{" FROZEN " + age(m.now.Sub(m.frozenAt)) + " ", bold | reverse}, {text: " "}}
+		l = line{{" FROZEN, " + age(m.dataAge()) + " old ", bold | reverse}, {text: " "}}
 	}
 	switch s := &m.data.status; {
 	case m.errs[kindStatus] != nil:
@@ -195,6 +223,9 @@ func (m *Model) lost(err error) string {
 			what = "no answer at " // somebody listens, and is stuck
 		}
 		what += k.squeeze(socket, max(8, m.width-46))
+	}
+	if m.frozen {
+		return what // the age is in front of it, and nothing is retried
 	}
 	if m.got[kindStatus].IsZero() {
 		return what + "; retrying"
@@ -263,7 +294,7 @@ func (m *Model) order() string {
 func (m *Model) footer() line {
 	if m.entering {
 		cursor := span{" ", reverse}
-		if !m.opt.Look.Attrs {
+		if !m.opt.Look.Styles {
 			cursor.text = "_"
 		}
 		in := []rune(m.input)

@@ -58,12 +58,16 @@ func TestScreens(t *testing.T) {
 		change        func(*screen)
 	}{
 		{name: "hosts", width: 80, height: 24, keys: "j"},
-		{name: "hosts_120x40", width: 120, height: 40, keys: "a b u"},
+		{name: "hosts_120x40", width: 120, height: 40, keys: "a b U"},
+		{name: "hosts_mega", width: 120, height: 24, keys: "u u"},
+		{name: "hosts_kilo", width: 80, height: 24, keys: "u"},
 		{name: "hosts_40x10", width: 40, height: 10, keys: "l l"},
 		{name: "networks", width: 80, height: 24, keys: "2"},
 		{name: "attacks", width: 80, height: 24, keys: "3"},
 		{name: "attacks_120x40", width: 120, height: 40, keys: "3"},
+		{name: "attacks_mega", width: 120, height: 24, keys: "3 u u"},
 		{name: "attack", width: 80, height: 24, keys: "3 enter"},
+		{name: "attack_over", width: 80, height: 24, keys: "3 j enter"},
 		{name: "cores", width: 80, height: 24, keys: "4"},
 		{name: "help", width: 80, height: 24, keys: "?"},
 		{name: "why", width: 80, height: 24, keys: "enter"},
@@ -74,6 +78,11 @@ func TestScreens(t *testing.T) {
 			s.f.err = &api.Unreachable{Socket: "/run/weir/api.sock", Err: os.ErrNotExist}
 			s.tick(12 * time.Second)
 		}},
+		{name: "disconnected_color", width: 80, height: 24, change: func(s *screen) {
+			s.m.opt.Look.Styles = true
+			s.f.err = &api.Unreachable{Socket: "/run/weir/api.sock", Err: os.ErrNotExist}
+			s.tick(12 * time.Second)
+		}},
 		{name: "frozen", width: 80, height: 24, keys: "j j space",
 			change: func(s *screen) { s.tick(7 * time.Second) }},
 		{name: "tiny", width: 39, height: 24},
@@ -81,7 +90,7 @@ func TestScreens(t *testing.T) {
 			s.m.opt.Look.ASCII = true
 		}},
 		{name: "color", width: 80, height: 24, change: func(s *screen) {
-			s.m.opt.Look = Look{Attrs: true, Color: true}
+			s.m.opt.Look = Look{Styles: true}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -172,7 +181,7 @@ func TestOnce(t *testing.T) {
 		t.Errorf("%d keys in %d lines", len(got), strings.Count(out.String(), "\n"))
 	}
 	out.Reset()
-	o := Options{Socket: "/run/weir/api.sock", Look: Look{Attrs: true, Color: true}}
+	o := Options{Socket: "/run/weir/api.sock", Look: Look{Styles: true}}
 	if err := OnceText(context.Background(), &fake{}, o, 120, &out); err != nil {
 		t.Fatal(err)
 	}
@@ -193,12 +202,12 @@ func TestLook(t *testing.T) {
 		ascii bool
 		want  Look
 	}{
-		{"TERM=xterm LANG=en_US.UTF-8", false, Look{false, true, true}},
-		{"TERM=xterm LANG=C.utf8 NO_COLOR=1", false, Look{false, true, false}},
-		{"TERM=xterm LANG=en_US.UTF-8 LC_ALL=C", false, Look{true, true, true}},
-		{"TERM=xterm", false, Look{true, true, true}},
-		{"TERM=xterm LC_CTYPE=de_DE.UTF-8", true, Look{true, true, true}},
-		{"TERM=dumb LANG=C.UTF-8", false, Look{true, false, false}},
+		{"TERM=xterm LANG=en_US.UTF-8", false, Look{false, true}},
+		{"TERM=xterm LANG=C.utf8 NO_COLOR=1", false, Look{false, false}},
+		{"TERM=xterm LANG=en_US.UTF-8 LC_ALL=C", false, Look{true, true}},
+		{"TERM=xterm", false, Look{true, true}},
+		{"TERM=xterm LC_CTYPE=de_DE.UTF-8", true, Look{true, true}},
+		{"TERM=dumb LANG=C.UTF-8", false, Look{true, false}},
 	} {
 		env := map[string]string{}
 		for _, kv := range strings.Fields(c.env) {

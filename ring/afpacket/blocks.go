@@ -132,19 +132,3 @@ func (b *blocks) release() {
 		b.now, b.open = (b.now+1)%b.count, false
 	}
 }
-
-// waiting returns the packets that are ours and were not lent.
-func (b *blocks) waiting() (n uint64) {
-	first := b.now
-	if b.open {
-		n, first = uint64(b.left), b.now+1
-	}
-	for i := range b.count {
-		at := (first + i) % b.count
-		if b.open && at == b.now || !b.ours(at) {
-			break
-		}
-		n += uint64(b.word(at*b.size + blockCount))
-	}
-	return n
-}

@@ -32,7 +32,8 @@ type Mirror struct {
 	past    []ring.Stats // of sockets released, by worker
 }
 
-// Open opens the sockets. The error is nic.ErrMissing where there is no such interface.
+// Open opens the sockets. The error is nic.ErrMissing where there is no such interface; one that is
+// down is no error.
 func Open(c Config) (*Mirror, error) {
 	m, err := open(c)
 	if err != nil {
@@ -63,7 +64,7 @@ func open(c Config) (*Mirror, error) {
 	if err == nil {
 		err = m.attach(&i)
 	}
-	if err != nil {
+	if err != nil && !waits(err, &i) {
 		return nil, errors.Join(err, m.Close())
 	}
 	m.state = i.State()
@@ -101,9 +102,14 @@ func (m *Mirror) attach(i *nic.Interface) (err error) {
 			return err
 		}
 		if len(m.sources) > 1 {
-			if group, err = s.join(group); err != nil {
+			if group, err = s.join(group, m.config.Spread); err != nil {
 				return err
 			}
+		}
+	}
+	for _, s := range sockets {
+		if err := s.unmute(); err != nil {
+			return err
 		}
 	}
 	m.mu.Lock()
@@ -115,6 +121,10 @@ func (m *Mirror) attach(i *nic.Interface) (err error) {
 	}
 	return nil
 }
+
+// waits reports whether an error of attach says no more than that the interface is down: kernels
+// before 6.13 let no socket join a group then. Run tries again.
+func waits(err error, i *nic.Interface) bool { return !i.Up && errors.Is(err, unix.EINVAL) }
 
 // Sources returns the sources, one for each worker.
 func (m *Mirror) Sources() []*Source { return m.sources }
@@ -170,7 +180,7 @@ func (m *Mirror) follow() (state, reason string) {
 		}
 	}
 	if m.index == 0 {
-		if err := m.attach(&i); err != nil {
+		if err := m.attach(&i); err != nil && !waits(err, &i) {
 			return StateRefused, err.Error()
 		}
 	}
@@ -179,7 +189,7 @@ func (m *Mirror) follow() (state, reason string) {
 
 func (m *Mirror) broken() bool {
 	for _, s := range m.sockets {
-		if s.broken.Load() != nil {
+		if s.broken.Load() != nil || !s.bound(m.index) {
 			return true
 		}
 	}
@@ -228,10 +238,9 @@ func (m *Mirror) used() bool {
 func (m *Mirror) bury() error {
 	var errs []error
 	for n, s := range m.sockets {
-		st := s.stats()
-		st.Dropped[DropClosed] = s.waiting()
+		st, err := s.finish()
 		m.past[n] = sum(m.past[n], st)
-		errs = append(errs, s.release())
+		errs = append(errs, err, s.release())
 	}
 	if m.promisc != nil {
 		errs = append(errs, m.promisc.Close())

@@ -37,8 +37,9 @@ type socket struct {
 	received atomic.Uint64
 	bytes    atomic.Uint64
 
-	mu    sync.Mutex // of drops: the kernel forgets them when it is asked
-	drops uint64
+	mu    sync.Mutex // of what follows: the kernel forgets its counts when it is asked
+	put   uint64     // frames that the kernel put into the ring
+	drops uint64     // that it had no room for
 }
 
 // openSocket opens a socket that receives nothing yet.
@@ -78,10 +79,31 @@ func openSocket(c *Config, i *nic.Interface) (s *socket, err error) {
 		return s, fmt.Errorf("map the ring: %w", err)
 	}
 	s.blocks = newBlocks(mem, c.BlockSize, linkOf(i))
-	return s, nil
+	return s, s.mute()
 }
 
-// bind begins to receive from the interface.
+// mute makes the socket take no frame, nor count any. Until all sockets are in the group each of
+// them is offered frames that others have, too.
+func (s *socket) mute() error {
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // no byte of any frame
+	err := unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+		&unix.SockFprog{Len: 1, Filter: &nothing})
+	if err != nil {
+		return fmt.Errorf("stop receiving: %w", err)
+	}
+	return nil
+}
+
+// unmute begins to receive.
+func (s *socket) unmute() error {
+	err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+	if err != nil {
+		return fmt.Errorf("begin to receive: %w", err)
+	}
+	return nil
+}
+
+// bind connects the socket to the interface.
 func (s *socket) bind(i *nic.Interface) error {
 	all := uint16(unix.ETH_P_ALL<<8&0xff00 | unix.ETH_P_ALL>>8) // in network byte order
 	err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: i.Index})
@@ -91,10 +113,26 @@ func (s *socket) bind(i *nic.Interface) error {
 	return nil
 }
 
+// bound reports whether the socket still belongs to the interface with that index. When one goes
+// away its sockets are left with none, even if it comes back with the same index.
+func (s *socket) bound(index int) bool {
+	address, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return true // the kernel did not answer this time
+	}
+	at, ok := address.(*unix.SockaddrLinklayer)
+	return !ok || at.Ifindex == index
+}
+
 // join makes the socket a member of a fanout group: of a new one, whose number it returns, where
 // group is 0.
-func (s *socket) join(group int) (int, error) {
-	arg := group | unix.PACKET_FANOUT_HASH<<16
+func (s *socket) join(group int, by Spread) (int, error) {
+	mode := [...]int{
+		ByFlow:  unix.PACKET_FANOUT_HASH,
+		ByCPU:   unix.PACKET_FANOUT_CPU,
+		ByQueue: unix.PACKET_FANOUT_QM,
+	}[by]
+	arg := group | mode<<16
 	if group == 0 {
 		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
 	}
@@ -117,13 +155,23 @@ func (s *socket) stats() ring.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
-	if err == nil {
+	if err == nil { // Packets counts those that it dropped as well
+		s.put += uint64(st.Packets - st.Drops)
 		s.drops += uint64(st.Drops)
 	}
 	return ring.Stats{
 		Received: s.received.Load(), Bytes: s.bytes.Load(),
 		Dropped: map[string]uint64{DropRing: s.drops},
 	}
+}
+
+// finish makes the socket receive nothing more, and returns its totals with all that is still in
+// the ring as lost. No worker may use it any more.
+func (s *socket) finish() (ring.Stats, error) {
+	err := s.mute()
+	st := s.stats()
+	st.Dropped[DropClosed] = s.put - min(s.put, st.Received)
+	return st, err
 }
 
 // release closes the socket and unmaps its ring. No worker may use it any more.

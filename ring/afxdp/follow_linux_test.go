@@ -210,10 +210,12 @@ func (r *rig) traffic(cpus int, pps float64) (stop func() uint64) {
 	}
 	return func() (sent uint64) {
 		cancel()
-		for _, g := range generators {
+		for range generators {
 			if err := <-ended; err != nil {
 				r.t.Error(err)
 			}
+		}
+		for _, g := range generators {
 			sent += g.Sent()
 		}
 		return sent

@@ -40,7 +40,7 @@ func (l *Lab) SetQueues(link, n int) error {
 	if err := l.setQueues(sides[1], link, n); err != nil {
 		return errors.Join(err, l.setQueues(sides[0], link, now)) // as it was
 	}
-	return nil
+	return l.ready(link)
 }
 
 func (l *Lab) queues(side Side, link int) (n int, err error) {

@@ -449,7 +449,8 @@ func TestRun(t *testing.T) {
 		if err != nil || told != g.Sent() {
 			t.Errorf("%v: told of %d, sent %d", err, told, g.Sent())
 		}
-		if math.Abs(float64(told)-want) > want*0.05 {
+		// A machine that is busy with other things makes it slower, nothing makes it faster.
+		if sent := float64(told); sent > want*1.05 || sent < want/4 {
 			t.Errorf("sent %d, want %.0f", told, want)
 		}
 	}

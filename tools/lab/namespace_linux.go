@@ -68,7 +68,7 @@ func onThread(f func() error) (err error) {
 		} else {
 			runtime.UnlockOSThread()
 		}
-		old.Close()
+		_ = old.Close()
 	}()
 	return f()
 }

@@ -16,7 +16,7 @@ func (l *Lab) SendFrames(link int, frames [][]byte) (sent int, err error) {
 		if err != nil {
 			return fmt.Errorf("open packet socket: %w", err)
 		}
-		defer unix.Close(s)
+		defer func() { _ = unix.Close(s) }()
 		to := &unix.SockaddrLinklayer{Ifindex: int(l.indexes[link].Load())}
 		for _, frame := range frames {
 			if err := unix.Sendto(s, frame, 0, to); err != nil {

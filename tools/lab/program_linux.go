@@ -40,7 +40,7 @@ func loadProgram(c *GeneratorConfig) (*ebpf.Program, *ebpf.Map, error) {
 		Instructions: instructions(c, shared.FD()),
 	})
 	if err != nil {
-		shared.Close()
+		_ = shared.Close()
 		return nil, nil, fmt.Errorf("load generator's program: %w", err)
 	}
 	return program, shared, nil

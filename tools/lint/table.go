@@ -118,6 +118,7 @@ func rooms() []room {
 		{"control/logs", nil},
 		{"control/web", nil},
 		{"control/api", []string{"control/web"}},
+		{"control/api/apitest", []string{"control/api"}},
 		{"control/top", []string{"control/api"}},
 		{"control/config", []string{
 			"decode/...", "ring/...", "counters/...", "fastpath/...",
