@@ -40,6 +40,19 @@ type Stats struct {
 	Dropped  map[string]uint64
 }
 
+// Plus returns the totals of s and o together.
+func (s Stats) Plus(o Stats) Stats {
+	out := Stats{
+		Received: s.Received + o.Received, Bytes: s.Bytes + o.Bytes, Dropped: map[string]uint64{},
+	}
+	for _, from := range []map[string]uint64{s.Dropped, o.Dropped} {
+		for name, n := range from {
+			out.Dropped[name] += n
+		}
+	}
+	return out
+}
+
 // Source is where a worker's frames come from. One goroutine calls Poll and Release in turn;
 // Stats and Close may be called from another.
 type Source interface {

@@ -41,7 +41,7 @@ func bind(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(closed)
+	defer func() { _ = os.RemoveAll(closed) }() // an empty folder does no harm
 	hidden := filepath.Join(closed, "s") // short: a socket's path must be
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
 	if err != nil {
@@ -107,53 +107,4 @@ func publish(hidden, path string) error {
 		return err
 	}
 	return os.Rename(hidden, path)
-}
-
-// limited is a listener with so many connections at a time; others wait in the kernel.
-type limited struct {
-	net.Listener
-	places chan struct{}
-	closed chan struct{}
-	close  func()
-}
-
-func newLimited(l net.Listener, n int) *limited {
-	closed := make(chan struct{})
-	return &limited{
-		Listener: l, places: make(chan struct{}, n),
-		closed: closed, close: sync.OnceFunc(func() { close(closed) }),
-	}
-}
-
-// Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-}
-
-// Close implements net.Listener.
-func (l *limited) Close() error {
-	l.close()
-	return l.Listener.Close()
-}
-
-// placed is a connection that has a place until it is closed.
-type placed struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements net.Conn.
-func (c *placed) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

@@ -163,7 +163,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.ready.Store(true)
 	tellSystemd("READY=1")
 	d.log.Info("running", "version", d.options.Version, "mode", d.mode(),
-		"workers", len(d.live.Picture().Workers), "tables_bytes", d.live.Memory())
+		"workers", d.workers(), "tables_bytes", d.live.Memory())
 	err := d.live.Run(ctx)
 	d.ready.Store(false)
 	tellSystemd("STOPPING=1")
@@ -178,6 +178,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	kept()
 	d.keeper.finish()
 	return errors.Join(err, d.close())
+}
+
+// workers returns how many threads count packets.
+func (d *Daemon) workers() (n int) {
+	for _, m := range d.mirrors {
+		n += len(m.cores)
+	}
+	return n
 }
 
 // background starts everything that runs beside the loop, until ctx ends.

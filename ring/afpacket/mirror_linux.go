@@ -239,7 +239,7 @@ func (m *Mirror) bury() error {
 	var errs []error
 	for n, s := range m.sockets {
 		st, err := s.finish()
-		m.past[n] = sum(m.past[n], st)
+		m.past[n] = m.past[n].Plus(st)
 		errs = append(errs, err, s.release())
 	}
 	if m.promisc != nil {
@@ -247,19 +247,6 @@ func (m *Mirror) bury() error {
 	}
 	m.index, m.sockets, m.promisc = 0, nil, nil
 	return errors.Join(errs...)
-}
-
-// sum adds two totals.
-func sum(a, b ring.Stats) ring.Stats {
-	out := ring.Stats{
-		Received: a.Received + b.Received, Bytes: a.Bytes + b.Bytes, Dropped: map[string]uint64{},
-	}
-	for _, from := range []map[string]uint64{a.Dropped, b.Dropped} {
-		for name, n := range from {
-			out.Dropped[name] += n
-		}
-	}
-	return out
 }
 
 // Status returns what is held and lost now.
@@ -275,9 +262,9 @@ func (m *Mirror) Status() Status {
 
 func (m *Mirror) totals(n int) ring.Stats {
 	if n < len(m.sockets) {
-		return sum(m.past[n], m.sockets[n].stats())
+		return m.past[n].Plus(m.sockets[n].stats())
 	}
-	return sum(m.past[n], ring.Stats{})
+	return m.past[n].Plus(ring.Stats{})
 }
 
 // statsOf returns the totals of one source.

@@ -147,21 +147,8 @@ func (m *Mirror) bury(sockets []*socket) {
 			}
 			st.Dropped[DropClosed] += n
 		}
-		m.past[s.queue] = sum(m.past[s.queue], st)
+		m.past[s.queue] = m.past[s.queue].Plus(st)
 	}
-}
-
-// sum adds two totals.
-func sum(a, b ring.Stats) ring.Stats {
-	out := ring.Stats{
-		Received: a.Received + b.Received, Bytes: a.Bytes + b.Bytes, Dropped: map[string]uint64{},
-	}
-	for _, from := range []map[string]uint64{a.Dropped, b.Dropped} {
-		for name, n := range from {
-			out.Dropped[name] += n
-		}
-	}
-	return out
 }
 
 // Status returns what is held, lost and passed on now.
@@ -190,7 +177,7 @@ func (m *Mirror) statusOf(queue int) QueueStatus {
 		s := m.att.sockets[queue]
 		st.Mode, st.Reason, live = s.mode, s.reason, s.stats()
 	}
-	st.Stats = sum(m.past[queue], live)
+	st.Stats = m.past[queue].Plus(live)
 	return st
 }
 
@@ -201,7 +188,7 @@ func (m *Mirror) statsOf(number int) ring.Stats {
 	all := ring.Stats{Dropped: map[string]uint64{}}
 	for queue, w := range m.worker {
 		if w == number {
-			all = sum(all, m.statusOf(queue).Stats)
+			all = all.Plus(m.statusOf(queue).Stats)
 		}
 	}
 	return all

@@ -8,8 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // What one client can take of the server, and for how long.
@@ -45,7 +46,7 @@ func (e *Exporter) Serve(ctx context.Context, l net.Listener) error {
 	var why error
 	ended := make(chan struct{})
 	go func() {
-		why = server.Serve(newLimited(l, maxConnections))
+		why = server.Serve(netutil.LimitListener(l, maxConnections))
 		close(ended)
 	}()
 	select {
@@ -69,53 +70,4 @@ func (e *Exporter) serverLog() *log.Logger {
 		return log.New(io.Discard, "", 0)
 	}
 	return slog.NewLogLogger(e.Log.Handler(), slog.LevelWarn)
-}
-
-// limited is a listener with so many connections at a time; others wait in the kernel.
-type limited struct {
-	net.Listener
-	places chan struct{}
-	closed chan struct{}
-	close  func()
-}
-
-func newLimited(l net.Listener, n int) *limited {
-	closed := make(chan struct{})
-	return &limited{
-		Listener: l, places: make(chan struct{}, n),
-		closed: closed, close: sync.OnceFunc(func() { close(closed) }),
-	}
-}
-
-// Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-}
-
-// Close implements net.Listener.
-func (l *limited) Close() error {
-	l.close()
-	return l.Listener.Close()
-}
-
-// placed is a connection that has a place until it is closed.
-type placed struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements net.Conn.
-func (c *placed) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }
