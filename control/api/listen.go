@@ -42,7 +42,7 @@ func bind(path string) (net.Listener, error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(closed) }() // an empty folder does no harm
-	hidden := filepath.Join(closed, "s") // short: a socket's path must be
+	hidden := filepath.Join(closed, "s")        // short: a socket's path must be
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: hidden, Net: "unix"})
 	if err != nil {
 		return nil, err

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"golang.org/x/sys/unix"
 
 	"weir/control/api"
@@ -286,4 +293,70 @@ func TestLabFullDisk(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, "evidence", a.ID, "evidence.pcapng"))
 		return err == nil
 	})
+}
+
+// TestLabDocument holds a real daemon's answers to the document that it serves of itself.
+func TestLabDocument(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"])
+	stop := r.sends(0, "198.18.0.1", "10.0.0.3", 30_000)
+	defer stop()
+	r.eventually("finds the attack", func() bool {
+		_, ok := r.attack("10.0.0.3", "active")
+		return ok
+	})
+	a, _ := r.attack("10.0.0.3", "active")
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(r.dir, "api.sock"))
+		},
+	}}
+	get := func(path string) (*http.Request, *http.Response, []byte) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), "GET", "http://weir"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request, answer, body
+	}
+	_, _, text := get("/api/v1/openapi.json")
+	document, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document.Servers = nil
+	router, err := gorillamux.NewRouter(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{
+		"status", "pipeline", "networks", "cores", "hosts?sort=percent&limit=5", "hosts/10.0.0.3",
+		"hosts/192.0.2.1", "attacks?state=active", "attacks/" + a.ID, "hosts?limit=x",
+	} {
+		request, answer, body := get("/api/v1/" + path)
+		route, params, err := router.FindRoute(request)
+		if err != nil {
+			t.Fatal(path, err)
+		}
+		err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+			RequestValidationInput: &openapi3filter.RequestValidationInput{
+				Request: request, PathParams: params, Route: route,
+			},
+			Status: answer.StatusCode, Header: answer.Header,
+			Body: io.NopCloser(bytes.NewReader(body)),
+		})
+		if err != nil {
+			t.Errorf("%s: %v\n%s", path, err, body)
+		}
+	}
 }

@@ -319,16 +319,18 @@ func TestMovedAway(t *testing.T) {
 			if i, err := m.nic.Find(lab.Sut.Interface(0)); err != nil || i.Index != m.index {
 				return errors.Join(fmt.Errorf("index %d, was %d", i.Index, m.index), err)
 			}
-			state, reason := m.follow()
-			for end := time.Now().Add(patience); m.sockets[0] == old || state != StateUp; {
+			for end := time.Now().Add(patience); ; {
+				state, reason := m.follow()
+				if state == StateUp && m.sockets[0] != old {
+					return nil
+				}
+				if time.Now().After(end) {
+					return fmt.Errorf("%s: %s", state, reason)
+				}
 				for _, s := range m.Sources() { // they let go of the old ones
 					drain(t, s, func([]byte) {})
 				}
-				if state, reason = m.follow(); time.Now().After(end) {
-					return fmt.Errorf("%s: %s", state, reason)
-				}
 			}
-			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
