@@ -50,3 +50,18 @@ func KeepOff(cores []int) error {
 	}
 	return nil
 }
+
+// AllowedCores returns the cores that this process may run on, in order.
+func AllowedCores() []int {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return nil // not known: nobody is pinned
+	}
+	var cores []int
+	for c := 0; len(cores) < set.Count(); c++ {
+		if set.IsSet(c) {
+			cores = append(cores, c)
+		}
+	}
+	return cores
+}

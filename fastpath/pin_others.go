@@ -12,3 +12,6 @@ func Pin(int) error {
 
 // KeepOff does nothing: cores are chosen by the system.
 func KeepOff([]int) error { return nil }
+
+// AllowedCores returns none: cores are chosen by the system.
+func AllowedCores() []int { return nil }

@@ -75,6 +75,7 @@ func openMirrors(
 		return nil, nil, errors.New("capture: no interface is named; put one under capture.afxdp " +
 			"(a mirror port) or capture.afpacket (where traffic must reach this host too)")
 	}
+	chooseCores(ms, in, fastpath.AllowedCores())
 	return ms, in, nil
 }
 

@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"slices"
+
+	"weir/control"
+)
+
+// housekeeping is how many cores stay free for everything but workers, where cores are chosen.
+const housekeeping = 2
+
+// chooseCores gives cores to the workers that the file names none for: the highest of those
+// allowed, where that leaves two for everything else. Otherwise they run wherever there is room:
+// a worker that is pinned beside another, or beside the loop, is worse off than a free one.
+func chooseCores(ms []*mirror, in []control.Input, allowed []int) {
+	free := slices.Clone(allowed)
+	var without []int
+	for i := range in {
+		if in[i].Core < 0 {
+			without = append(without, i)
+			continue
+		}
+		free = slices.DeleteFunc(free, func(c int) bool { return c == in[i].Core })
+	}
+	if len(free) < len(without)+housekeeping {
+		return
+	}
+	free = free[len(free)-len(without):]
+	for n, i := range without {
+		in[i].Core = free[n]
+		for _, m := range ms {
+			if at := i - m.first; at >= 0 && at < len(m.cores) {
+				m.cores[at] = free[n]
+			}
+		}
+	}
+}
