@@ -221,6 +221,17 @@ func bindOne(c *Config, index, queue int, flags bindFlags) (s *socket, err error
 	return nil, err
 }
 
+// cutOff reports whether some socket has lost the interface that it was bound to, though there is
+// one of the same index: it was in another namespace meanwhile.
+func (a *attachment) cutOff() bool {
+	for _, s := range a.sockets {
+		if s.unbound() {
+			return true
+		}
+	}
+	return false
+}
+
 // close takes the program off and releases all sockets. No worker may use them any more.
 func (a *attachment) close() error {
 	var errs []error

@@ -8,7 +8,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"weir/ring"
+
 	"weir/tools/lab"
 )
 
@@ -314,4 +317,44 @@ func TestBroken(t *testing.T) {
 	if a.sum() != sent || a.received < sent/2 || r.held() != 2 {
 		t.Errorf("sent %d: %+v, %+v", sent, a, r.mirror.Status())
 	}
+}
+
+// TestAwayAndBack moves the interface to another namespace and back, faster than anybody looks, and
+// under the same index: the sockets have lost it, and are made anew.
+func TestAwayAndBack(t *testing.T) {
+	l := lab.New(t, lab.Options{})
+	move := func(from, to lab.Namespace) {
+		t.Helper()
+		err := from.Do(func() error {
+			i, err := netlink.LinkByName(lab.Sut.Interface(0))
+			if err != nil {
+				return err
+			}
+			target, err := netns.GetFromName(to.Name)
+			if err != nil {
+				return err
+			}
+			defer target.Close()
+			return netlink.LinkSetNsFd(i, int(target))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	away := func() {
+		t.Helper()
+		move(l.Sut(), l.Gen())
+		move(l.Gen(), l.Sut())
+		if err := l.LinkUp(lab.Sut, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away() // from now on with an index that is free on either side
+	r := newRig(t, l, Config{})
+	away()
+	g := generator(t, l, 0)
+	eventually(t, "receives again", func() bool {
+		r.send(g, 10)
+		return r.state() == StateUp && r.account().received > 0
+	})
 }

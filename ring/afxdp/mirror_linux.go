@@ -185,7 +185,7 @@ func (m *Mirror) follow() {
 	case err != nil:
 		return // the kernel did not answer this time
 	}
-	if m.att != nil && m.att.index != i.Index { // another one of the same name
+	if m.att != nil && (m.att.index != i.Index || m.att.cutOff()) { // another, or it was away
 		if m.detach(); m.att != nil {
 			m.set(StateRefused, "a worker does not let go of the socket that it had")
 			return

@@ -136,6 +136,12 @@ func (s *socket) wake() {
 	_, _, _ = unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
 }
 
+// unbound reports whether the socket has lost its interface. The kernel says so when it is woken.
+func (s *socket) unbound() bool {
+	_, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
+	return errno == unix.ENXIO
+}
+
 // drops returns the kernel's count of frames that did not reach the rx ring, by place. The kernel
 // also counts descriptors that it missed in the fill ring; each such frame is in Rx_dropped.
 func (s *socket) drops() map[string]uint64 {
