@@ -3,6 +3,8 @@ package afxdp
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -350,11 +352,39 @@ func TestAwayAndBack(t *testing.T) {
 		}
 	}
 	away() // from now on with an index that is free on either side
-	r := newRig(t, l, Config{})
-	away()
-	g := generator(t, l, 0)
-	eventually(t, "receives again", func() bool {
-		r.send(g, 10)
-		return r.state() == StateUp && r.account().received > 0
+	m, err := openIn(l, Config{Interface: lab.Sut.Interface(0), Clock: wallClock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop atomic.Bool
+	var worker sync.WaitGroup
+	worker.Go(func() {
+		var b ring.Batch
+		for s := m.Sources()[0]; !stop.Load(); s.Release(&b) {
+			_, _ = s.Poll(&b) // an AF_XDP source has no errors
+		}
 	})
+	defer func() {
+		stop.Store(true)
+		worker.Wait()
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	before := m.att.index
+	away() // nobody looks meanwhile
+	if !m.att.cutOff() {
+		t.Fatal("the socket has kept its interface: nothing is tested")
+	}
+	err = l.Sut().Do(func() error { m.follow(); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.att == nil || m.att.index != before || m.att.cutOff() {
+		t.Fatalf("not made anew: %+v", m.Status())
+	}
+	if _, err := generator(t, l, 0).Send(10); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "receives again", func() bool { return m.Sources()[0].Stats().Received > 0 })
 }
