@@ -84,6 +84,7 @@ func FuzzReaderAgreesWithPcapgo(f *testing.F) {
 	for _, s := range samples() {
 		f.Add(s.data)
 	}
+	f.Add(newFile(false).section().iface(1, 0, nil).obsolete(0, 1, 0, 10, 11).b)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := parse(data)
 		if err != io.EOF {

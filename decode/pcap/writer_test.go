@@ -60,7 +60,9 @@ func parsePcapgo(data []byte) ([]Packet, error) {
 		if err != nil {
 			return all, err
 		}
-		all = append(all, Packet{ci.Timestamp.UnixNano(), link(ci), uint32(ci.Length), data})
+		// Of a pcapng packet it lets the original length be less than what was captured.
+		wire := uint32(max(ci.Length, len(data)))
+		all = append(all, Packet{ci.Timestamp.UnixNano(), link(ci), wire, data})
 	}
 }
 
