@@ -3,6 +3,8 @@ package config
 import (
 	"net/netip"
 	"time"
+
+	"weir/control/ban"
 )
 
 // BGP is the speaker, its peers, and how blackholes are announced. Without peers nothing is.
@@ -37,9 +39,9 @@ type Peer struct {
 
 // Blackhole is what a blackhole route carries (RFC 7999).
 type Blackhole struct {
-	Communities []Community `yaml:"communities" unique:"y"`
-	NextHop     netip.Addr  `yaml:"next_hop" form:"ipv4"`
-	NextHop6    netip.Addr  `yaml:"next_hop6" form:"ipv6"`
+	Communities []ban.Community `yaml:"communities" unique:"y"`
+	NextHop     netip.Addr      `yaml:"next_hop" form:"ipv4"`
+	NextHop6    netip.Addr      `yaml:"next_hop6" form:"ipv6"`
 }
 
 func (p *Peer) setDefaults() { p.GracefulRestart = 120 * time.Second }

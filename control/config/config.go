@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"weir/control/ban"
 	"weir/control/detect"
 	"weir/control/rate"
 	"weir/counters"
@@ -69,7 +70,7 @@ func Default() Config {
 		Mode:    Observe,
 		Replay:  Replay{SamplingRate: 1},
 		BGP: BGP{Blackhole: Blackhole{
-			Communities: []Community{wellKnown(666), wellKnown(65281)},
+			Communities: []ban.Community{ban.Blackhole, ban.NoExport},
 			NextHop:     netip.MustParseAddr("192.0.2.1"),
 			NextHop6:    netip.MustParseAddr("100::1"),
 		}},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/control/ban"
 	"weir/control/detect"
 	"weir/control/rate"
 	"weir/decode"
@@ -85,7 +86,7 @@ func tunnelFields(t *Tunnels) []field {
 func isScalar(t reflect.Type) bool {
 	switch t {
 	case reflect.TypeFor[netip.Prefix](), reflect.TypeFor[netip.Addr](),
-		reflect.TypeFor[Community]():
+		reflect.TypeFor[ban.Community]():
 		return true
 	}
 	return false
@@ -108,7 +109,7 @@ func shape(v reflect.Value) string {
 		return "a rate"
 	case *Size:
 		return "a size"
-	case *Community:
+	case *ban.Community:
 		return "a community"
 	case *netip.Prefix:
 		return "a prefix"

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"weir/control/ban"
 )
 
 // setScalar gives v the value that n stands for, within what the tag allows.
@@ -69,7 +71,7 @@ func setText(v reflect.Value, text string) (p *problem) {
 		*v, p = parseRate(text)
 	case *Size:
 		*v, p = parseSize(text)
-	case *Community:
+	case *ban.Community:
 		*v, p = parseCommunity(text)
 	case *netip.Prefix:
 		*v, p = parsePrefix(text)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weir/control/ban"
 )
 
 // problemOf returns a problem's message and suggestion in one line.
@@ -139,14 +141,14 @@ func TestParseDuration_Failure(t *testing.T) {
 }
 
 func TestParseCommunity_Success(t *testing.T) {
-	f := func(text string, want Community) { t.Helper(); parses(t, text, want, parseCommunity) }
-	f("65535:666", Community{A: 65535, B: 666})
-	f("blackhole", Community{A: 65535, B: 666})
-	f("no-export", Community{A: 65535, B: 65281})
-	f("no-advertise", Community{A: 65535, B: 65282})
-	f("0:0", Community{})
-	f("4200000001:1:666", Community{Large: true, A: 4200000001, B: 1, C: 666})
-	f("65535:65281:0", Community{Large: true, A: 65535, B: 65281})
+	f := func(text string, want ban.Community) { t.Helper(); parses(t, text, want, parseCommunity) }
+	f("65535:666", ban.Community{A: 65535, B: 666})
+	f("blackhole", ban.Community{A: 65535, B: 666})
+	f("no-export", ban.Community{A: 65535, B: 65281})
+	f("no-advertise", ban.Community{A: 65535, B: 65282})
+	f("0:0", ban.Community{})
+	f("4200000001:1:666", ban.Community{Large: true, A: 4200000001, B: 1, C: 666})
+	f("65535:65281:0", ban.Community{Large: true, A: 65535, B: 65281})
 }
 
 func TestParseCommunity_Failure(t *testing.T) {
