@@ -9,6 +9,7 @@ import (
 	"weir/control/ban"
 	"weir/control/capture"
 	"weir/control/detect"
+	"weir/control/governor"
 	"weir/control/rate"
 	"weir/counters"
 	"weir/decode"
@@ -57,6 +58,8 @@ type Config struct {
 	Samples int    // evidence samples kept of all hosts; 0: capture.DefaultSamples
 
 	Evidence capture.Limits // per incident; zero: capture.DefaultLimits
+
+	Mitigation Mitigation
 }
 
 // Events are told what happens, on the loop's goroutine: they must not wait.
@@ -76,10 +79,13 @@ type Engine struct {
 	views  []*view
 	board  board
 	book   *ban.Book
-	store  *capture.Store
 	events Events
+	store  *capture.Store
 	budget *capture.Budget
 	proofs map[netip.Addr]*capture.Evidence // of open incidents
+
+	governor *governor.Governor
+	approved map[netip.Prefix]governor.Approved // what stands and is no dry run
 
 	tickStart int64
 	lastFlip  int64
@@ -101,13 +107,16 @@ type scratch struct {
 
 // NewEngine makes tables and workers for c. Close gives their memory back.
 func NewEngine(c Config, events Events) (*Engine, error) {
+	c.Ban.DryRun = c.Ban.DryRun || c.Mitigation.Actor == nil
 	if c.Evidence == (capture.Limits{}) {
 		c.Evidence = capture.DefaultLimits()
 	}
 	e := &Engine{
 		config: c, events: events, book: ban.NewBook(c.Ban),
-		store:  capture.NewStore(cmp.Or(c.Samples, capture.DefaultSamples)),
-		budget: capture.NewBudget(evidenceBudget), proofs: map[netip.Addr]*capture.Evidence{},
+		governor: governor.New(c.Mitigation.Rules),
+		approved: map[netip.Prefix]governor.Approved{},
+		store:    capture.NewStore(cmp.Or(c.Samples, capture.DefaultSamples)),
+		budget:   capture.NewBudget(evidenceBudget), proofs: map[netip.Addr]*capture.Evidence{},
 		tickStart: c.Start, lastFlip: c.Start,
 	}
 	e.hush()
@@ -173,6 +182,7 @@ func (e *Engine) Memory() (bytes uint64) {
 // have been asked to, have moved to their new epochs; who has not then is late.
 func (e *Engine) at(now int64, flip func()) {
 	e.drain()
+	e.hearActor(now)
 	switch {
 	case now-e.tickStart >= rate.Second:
 		e.flip(now, flip)

@@ -48,6 +48,7 @@ func NewLive(c Config, clock func() int64, events Events) (*Live, error) {
 		Engine: e, clock: clock, calls: make(chan func(), 16),
 		ended: make(chan error, len(c.Inputs)),
 	}
+	l.Hold(c.Start)
 	l.beat.Store(c.Start)
 	return l, nil
 }

@@ -20,6 +20,8 @@ type Change struct {
 	Ban      ban.Config
 	Decoder  *decode.Decoder
 	Evidence capture.Limits
+
+	Mitigation Mitigation // but for its Actor, which stays
 }
 
 // ErrLate says that a worker did not answer, so that nothing was changed.
@@ -37,7 +39,9 @@ const (
 func (l *Live) Reload(ctx context.Context, c Change) error {
 	config := l.config // inputs, memory and seed never change
 	config.Policy, config.Ban, config.Decoder = c.Policy, c.Ban, c.Decoder
-	config.Evidence = c.Evidence
+	config.Evidence, config.Mitigation = c.Evidence, c.Mitigation
+	config.Mitigation.Actor = l.config.Mitigation.Actor
+	config.Ban.DryRun = c.Ban.DryRun || config.Mitigation.Actor == nil
 	plans, err := l.prepare(&config)
 	if err != nil {
 		return err
@@ -107,6 +111,7 @@ func (l *Live) adopt(c *Config, plans []plan) (old []plan, err error) {
 	if !l.idleWorkers() {
 		return nil, ErrLate
 	}
+	l.govern(c, l.clock())
 	l.config = *c
 	l.hush()
 	l.book.Configure(c.Ban)

@@ -34,7 +34,7 @@ func flow(vector, dst string, pps int, from, to time.Duration) blast.Flow {
 }
 
 var kinds = [...]string{
-	ban.Started: "started", ban.Announced: "announced",
+	ban.Started: "started", ban.Refused: "refused", ban.Announced: "announced",
 	ban.Withdrawn: "withdrawn", ban.Ended: "ended",
 }
 

@@ -17,6 +17,7 @@ func (e *Engine) early(now int64) {
 			e.judgeWatched(v, v.watch.At(i), now)
 		}
 	}
+	e.mitigate(now)
 }
 
 // judgeWatched reports h if its last second is over a limit; else it notes when it may be.
@@ -55,6 +56,7 @@ func (e *Engine) tick(now int64) {
 		}
 	}
 	e.followIncidents(now, window)
+	e.mitigate(now)
 	blind := e.Pipeline.Received == e.heard
 	e.heard = e.Pipeline.Received
 	e.emit(e.book.Tick(now, blind, e.scratch.events[:0]))
@@ -183,6 +185,9 @@ func (e *Engine) emit(events []ban.Event) {
 		if ev.Kind == ban.Started {
 			e.Attacks++
 			e.openProof(target, ev)
+		}
+		if ev.Kind == ban.Withdrawn {
+			e.released(&ev.Action)
 		}
 		e.events.Event(ev, e.proofs[target])
 		if ev.Kind == ban.Ended {

@@ -294,7 +294,7 @@ type Action struct {
 	Kind        string    `json:"kind"`
 	Prefix      string    `json:"prefix"`
 	Communities []string  `json:"communities"`
-	Withdrawn   bool      `json:"withdrawn"`
+	Event       string    `json:"event"` // refused, asked, announced, withdrawn
 	Reason      string    `json:"reason,omitempty"`
 	DryRun      bool      `json:"dry_run"`
 }

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Time        time.Duration // a mitigation's lease, extended while the attack goes on
 	Quiet       time.Duration // an attack is over after so long below every limit
-	Communities []string      // of a blackhole route
+	Communities []Community   // of a blackhole route
 	DryRun      bool          // nothing is announced; every would-be action is recorded
 	Policy      uint64        // hash of the policy in force, part of every incident's ID
 }
@@ -34,17 +34,26 @@ const (
 // EventKind says what happened to an incident.
 type EventKind uint8
 
-// The events, in the order of their life.
+// The events, in the order of their life. Refused is told again when the reason changes. Asked
+// and then Announced are told of a route that is asked for and then stands; of one that a dry run
+// would have announced, Announced alone.
 const (
 	Started EventKind = iota
+	Refused
+	Asked
 	Announced
 	Withdrawn
 	Ended
 )
 
+// String returns the kind in lower case.
+func (k EventKind) String() string {
+	return [...]string{"started", "refused", "asked", "announced", "withdrawn", "ended"}[k]
+}
+
 // Event is one change in the life of an incident. Incident is valid until the next call of a
-// method of Book; Action is set for Announced and Withdrawn. A Withdrawn may come after Ended, when
-// the lease outlasts the attack: its Incident has no timeline any more.
+// method of Book; Action is set for all but Started and Ended. A Withdrawn may come after Ended,
+// when the lease outlasts the attack: its Incident has no timeline any more.
 type Event struct {
 	Kind     EventKind
 	Time     int64 // nanoseconds since 1970 UTC
@@ -77,6 +86,8 @@ type Book struct {
 	open   map[netip.Addr]*incident
 	order  []netip.Addr // targets of open, in order of address
 	routes map[netip.Prefix]*route
+	texts  []string // of config.Communities
+	seq    uint64   // of the latest route
 }
 
 // incident is an open Incident with what decides its end.
@@ -84,47 +95,32 @@ type incident struct {
 	Incident
 	lastOver int64
 	blind    int64 // nanoseconds since lastOver in which nothing could be seen
-	stride   int   // seconds per point of the timeline
-	pending  int   // seconds merged into its last point
-}
-
-// route is a mitigation in force, or in a dry run one that would be.
-type route struct {
-	Action
-	until    int64     // not withdrawn before, unless the lease ends
-	lease    int64     // withdrawn then, whatever can be seen; renewed while a limit is exceeded
-	incident *incident // the latest that asked for it
+	hidden   bool  // its last second may have been hidden by our own blackhole
+	spared   bool  // a person has said that it is not to be mitigated
+	refusals int   // recorded
+	refused  string
+	stride   int // seconds per point of the timeline
+	pending  int // seconds merged into its last point
 }
 
 // NewBook returns an empty book.
 func NewBook(c Config) *Book {
-	return &Book{config: c, open: map[netip.Addr]*incident{}, routes: map[netip.Prefix]*route{}}
+	b := &Book{open: map[netip.Addr]*incident{}, routes: map[netip.Prefix]*route{}}
+	b.Configure(c)
+	return b
 }
 
 // Configure makes c hold for what is opened, renewed and judged quiet from now on; leases that
 // run keep their end.
-func (b *Book) Configure(c Config) { b.config = c }
-
-// Routes returns the number of mitigations in force, dry runs included.
-func (b *Book) Routes() int { return len(b.routes) }
+func (b *Book) Configure(c Config) {
+	b.config, b.texts = c, nil
+	for _, community := range c.Communities {
+		b.texts = append(b.texts, community.String())
+	}
+}
 
 // Open returns the number of open incidents.
 func (b *Book) Open() int { return len(b.order) }
-
-// Deadline returns the earliest time at which a Tick has something to do even if nothing can be
-// seen: the end of a lease, or of the time of a route whose incident is over.
-func (b *Book) Deadline() (at int64, ok bool) {
-	for p, r := range b.routes {
-		end := r.lease
-		if b.open[p.Addr()] == nil {
-			end = min(end, r.until)
-		}
-		if !ok || end < at {
-			at, ok = end, true
-		}
-	}
-	return at, ok
-}
 
 // Has reports whether target has an open incident.
 func (b *Book) Has(target netip.Addr) bool { return b.open[target] != nil }
@@ -136,8 +132,8 @@ func (b *Book) Each(f func(*Incident)) {
 	}
 }
 
-// Report opens an incident for v, and asks for its mitigation unless the target is allowed. A
-// target that has an incident keeps it. Events are appended to events.
+// Report opens an incident for v; Mitigate then asks for its route. A target that has an incident
+// keeps it. Events are appended to events.
 func (b *Book) Report(v *Verdict, events []Event) []Event {
 	if in := b.open[v.Target]; in != nil {
 		b.over(in, v.Now)
@@ -149,7 +145,7 @@ func (b *Book) Report(v *Verdict, events []Event) []Event {
 	}
 	in := &incident{lastOver: v.Now, stride: 1}
 	in.Incident = Incident{
-		ID:        b.id(v),
+		ID:        b.id(v.Target, v.Begin),
 		Target:    netip.PrefixFrom(v.Target, v.Target.BitLen()),
 		Trigger:   v.Trigger,
 		Allowed:   v.Allowed,
@@ -163,65 +159,44 @@ func (b *Book) Report(v *Verdict, events []Event) []Event {
 	b.open[v.Target] = in
 	at, _ := slices.BinarySearchFunc(b.order, v.Target, netip.Addr.Compare)
 	b.order = slices.Insert(b.order, at, v.Target)
-	events = append(events, Event{Kind: Started, Time: v.Now, Incident: &in.Incident})
-	if v.Allowed {
-		return events
+	if r := b.routes[in.Target]; r != nil && !v.Allowed {
+		r.adopt(in, v.Now+int64(b.config.Time))
 	}
-	return b.announce(in, v.Now, events)
+	return append(events, Event{Kind: Started, Time: v.Now, Incident: &in.Incident})
 }
 
 // id names an incident: the same capture under the same policy gives the same name.
-func (b *Book) id(v *Verdict) string {
+func (b *Book) id(target netip.Addr, begin int64) string {
 	h := fnv.New64a()
-	a := v.Target.As16()
+	a := target.As16()
 	h.Write(a[:])
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(v.Begin)))
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(begin)))
 	h.Write(binary.BigEndian.AppendUint64(nil, b.config.Policy))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// announce asks for a host route, or renews the one in force.
-func (b *Book) announce(in *incident, now int64, events []Event) []Event {
-	until := now + int64(b.config.Time)
-	if r := b.routes[in.Target]; r != nil {
-		r.until, r.lease, r.incident = until, until, in
-		return events
-	}
-	if len(b.routes) >= MaxRoutes {
-		b.Unrouted++
-		return events
-	}
-	r := &route{until: until, lease: until, incident: in, Action: Action{
-		Time:        now,
-		Kind:        "blackhole",
-		Prefix:      in.Target,
-		Communities: b.config.Communities,
-		DryRun:      b.config.DryRun,
-	}}
-	b.routes[in.Target] = r
-	in.Actions = append(in.Actions, r.Action)
-	return append(events, Event{Announced, now, &in.Incident, r.Action})
-}
-
 // Second notes one second of an open incident: the target's rates, and whether some limit is
-// exceeded.
+// exceeded. Silence while our own blackhole stands is no calm: it may be what hides the attack.
 func (b *Book) Second(target netip.Addr, now int64, rates [2]rate.Rates, over bool) {
 	in := b.open[target]
 	if in == nil {
 		return
 	}
 	in.note(rates)
+	r := b.routes[in.Target]
+	in.hidden = r != nil && r.Event == Announced && !r.DryRun &&
+		rates[in.Trigger.Direction].Packets[rate.Total] == 0
 	in.point(now, max(fewPoints, min(MaxPoints, allPoints/len(b.order))))
 	if over {
 		b.over(in, now)
 	}
 }
 
-// over starts the quiet clock anew, and renews the lease.
+// over starts the quiet clock anew, and wishes for a longer lease.
 func (b *Book) over(in *incident, now int64) {
 	in.lastOver, in.blind = now, 0
 	if r := b.routes[in.Target]; r != nil {
-		r.lease = max(r.lease, now+int64(b.config.Time))
+		r.wish = max(r.wish, now+int64(b.config.Time))
 	}
 }
 
@@ -272,7 +247,7 @@ func (b *Book) Tick(now int64, blind bool, events []Event) []Event {
 	since := b.ticked
 	b.ticked = now
 	for _, a := range b.order {
-		if in := b.open[a]; blind {
+		if in := b.open[a]; blind || in.hidden {
 			in.blind += now - max(since, in.lastOver) // the quiet clock stands still
 		}
 	}
@@ -283,38 +258,12 @@ func (b *Book) Tick(now int64, blind bool, events []Event) []Event {
 	return b.end(now, events)
 }
 
-// release withdraws routes, in order of address: at the end of their time when the target is
-// quiet, and at the end of their lease.
-func (b *Book) release(now int64, blind bool, events []Event) []Event {
-	var due []netip.Prefix
-	for p, r := range b.routes {
-		in := b.open[p.Addr()]
-		over := in == nil || !blind && b.quiet(in, now)
-		if now >= r.lease || now >= r.until && over {
-			due = append(due, p)
-		}
-	}
-	slices.SortFunc(due, func(x, y netip.Prefix) int { return x.Addr().Compare(y.Addr()) })
-	for _, p := range due {
-		r := b.routes[p]
-		delete(b.routes, p)
-		a := r.Action
-		a.Time, a.Withdrawn, a.Reason = now, true, "attack_over"
-		if in := b.open[p.Addr()]; in != nil && !b.quiet(in, now) {
-			a.Reason = "lease_ended"
-		}
-		r.incident.Actions = append(r.incident.Actions, a)
-		events = append(events, Event{Withdrawn, now, &r.incident.Incident, a})
-	}
-	return events
-}
-
 // end closes incidents that have been quiet for long enough, in order of address.
 func (b *Book) end(now int64, events []Event) []Event {
 	kept := b.order[:0]
 	for _, a := range b.order {
 		in := b.open[a]
-		if !b.quiet(in, now) {
+		if in.hidden || !b.quiet(in, now) {
 			kept = append(kept, a)
 			continue
 		}

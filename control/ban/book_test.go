@@ -221,11 +221,11 @@ func TestOrderOfAddresses(t *testing.T) {
 // An incident says what it knows at every moment of its life.
 func TestIncident(t *testing.T) {
 	b := NewBook(Config{Time: 5 * time.Second, Quiet: 2 * time.Second, DryRun: true,
-		Communities: []string{"65535:666"}})
+		Communities: []Community{Blackhole}})
 	v := verdict("2001:db8::7", epoch)
 	v.Vectors = []detect.Vector{{Name: "udp_flood", Share: 1}}
 	v.Averages[1] = pps(33)[0]
-	events := b.Report(v, nil)
+	events := b.Mitigate(epoch, &diary{}, b.Report(v, nil))
 	if len(events) != 2 || events[0].Kind != Started || events[1].Kind != Announced {
 		t.Fatalf("events %+v", events)
 	}
@@ -237,7 +237,7 @@ func TestIncident(t *testing.T) {
 		t.Errorf("at the verdict: %+v", in)
 	}
 	a := events[1].Action
-	if a.Kind != "blackhole" || a.Prefix != in.Target || a.Withdrawn || !a.DryRun ||
+	if a.Kind != "blackhole" || a.Prefix != in.Target || a.Event != Announced || !a.DryRun ||
 		a.Time != epoch || !slices.Equal(a.Communities, []string{"65535:666"}) {
 		t.Errorf("announced %+v", a)
 	}
@@ -260,10 +260,10 @@ func TestIncident(t *testing.T) {
 		t.Fatalf("after the end: %+v", events)
 	}
 	in, a = events[0].Incident, events[0].Action
-	if a.Reason != "attack_over" || !a.Withdrawn || !a.DryRun || a.Time != epoch+5e9 {
+	if a.Reason != "attack_over" || a.Event != Withdrawn || !a.DryRun || a.Time != epoch+5e9 {
 		t.Errorf("withdrawn %+v", a)
 	}
-	if len(in.Actions) != 2 || !in.Actions[1].Withdrawn || in.End != epoch+2e9 ||
+	if len(in.Actions) != 2 || in.Actions[1].Event != Withdrawn || in.End != epoch+2e9 ||
 		in.PeakPPS != 300 || in.Timeline != nil {
 		t.Errorf("at the withdrawal: %+v", in)
 	}
@@ -380,7 +380,8 @@ func TestMaxRoutes(t *testing.T) {
 	d.report(hostAddr(3).String()) // has its route
 	d.report(victim)
 	d.want(t, fmt.Sprintf("%d started 10.0.0.3", MaxRoutes+10),
-		fmt.Sprintf("%d started %s", MaxRoutes+10, victim))
+		fmt.Sprintf("%d started %s", MaxRoutes+10, victim),
+		fmt.Sprintf("%d refused %s", MaxRoutes+10, victim))
 	if d.Unrouted != 11 || d.Refused != 0 {
 		t.Errorf("%d without room, %d refused", d.Unrouted, d.Refused)
 	}

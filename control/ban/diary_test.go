@@ -21,8 +21,10 @@ type diary struct {
 	*Book
 	now   int64
 	allow []string
-	lines []string
-	ids   []string // of the events, in order
+
+	refusals map[netip.Prefix]string
+	lines    []string
+	ids      []string // of the events, in order
 
 	incidents []Incident // as they ended
 }
@@ -30,7 +32,7 @@ type diary struct {
 func newDiary(lease, quiet time.Duration) *diary {
 	return &diary{now: epoch, Book: NewBook(Config{
 		Time: lease, Quiet: quiet, DryRun: true, Policy: 1,
-		Communities: []string{"65535:666", "no-export"},
+		Communities: []Community{Blackhole, NoExport},
 	})}
 }
 
@@ -52,7 +54,8 @@ func verdict(target string, now int64) *Verdict {
 // note writes events down, and holds them to what every event promises.
 func (d *diary) note(events []Event) {
 	names := [...]string{
-		Started: "started", Announced: "announced", Withdrawn: "withdrawn", Ended: "ended",
+		Started: "started", Refused: "refused", Asked: "asked", Announced: "announced",
+		Withdrawn: "withdrawn", Ended: "ended",
 	}
 	for _, e := range events {
 		in := e.Incident
@@ -62,7 +65,7 @@ func (d *diary) note(events []Event) {
 		if e.Time != d.now {
 			d.lines = append(d.lines, "at another time")
 		}
-		action := e.Kind == Announced || e.Kind == Withdrawn
+		action := e.Kind != Started && e.Kind != Ended
 		if action != (e.Action.Kind == "blackhole") || action && e.Action.Prefix != in.Target {
 			d.lines = append(d.lines, fmt.Sprintf("with the action %+v", e.Action))
 		}
@@ -77,7 +80,13 @@ func (d *diary) report(target string) {
 	v := verdict(target, d.now)
 	v.Allowed = slices.Contains(d.allow, target)
 	d.note(d.Report(v, nil))
+	d.note(d.Mitigate(d.now, d, nil))
 }
+
+// Ask and Renew implement Asker: what refusals name is refused.
+func (d *diary) Ask(in *Incident, _ int64, _ uint64) string { return d.refusals[in.Target] }
+
+func (d *diary) Renew(p netip.Prefix, _ int64) bool { return d.refusals[p] == "" }
 
 // tick ends a second that was not blind; over are the targets above a limit in it.
 func (d *diary) tick(over ...string) {
@@ -94,6 +103,7 @@ func (d *diary) tick(over ...string) {
 		}
 		d.Second(a, d.now, pps(n), is)
 	}
+	d.note(d.Mitigate(d.now, d, nil))
 	d.note(d.Tick(d.now, false, nil))
 }
 

@@ -19,6 +19,7 @@ type Incident struct {
 	Target    netip.Prefix
 	Trigger   detect.Trigger
 	Allowed   bool  // on the allowlist: recorded, never mitigated
+	Manual    bool  // no attack: a person asked for the route
 	Begin     int64 // first packet of the unbroken run of windows over the limit, ns since 1970
 	Detected  int64 // the verdict
 	End       int64 // the last second over a limit; 0 while the attack goes on
@@ -39,7 +40,7 @@ type Action struct {
 	Kind        string
 	Prefix      netip.Prefix
 	Communities []string
-	Withdrawn   bool   // false: announced
-	Reason      string // of a withdrawal
+	Event       EventKind // Refused, Asked, Announced or Withdrawn
+	Reason      string    // of a refusal or withdrawal, or a person's for a manual ban
 	DryRun      bool
 }

@@ -36,16 +36,17 @@ type twinTarget struct {
 }
 
 func (w *twin) report(h *twinTarget, now int64, peak uint64) (lines []string) {
-	if !h.open {
+	fresh := !h.open
+	if fresh {
 		h.open, h.peak, h.points = true, peak, 0
 		lines = append(lines, "started "+h.addr.String())
-		if !h.allowed {
-			if !h.route {
-				h.route = true
-				lines = append(lines, "announced "+h.addr.String())
-			}
-			h.until = now + w.lease
+	}
+	if !h.allowed && (fresh || !h.route) {
+		if !h.route {
+			h.route = true
+			lines = append(lines, "announced "+h.addr.String())
 		}
+		h.until = now + w.lease
 	}
 	h.calm, h.seen, h.lastOver, h.lease = 0, now, now, now+w.lease
 	return lines
@@ -94,7 +95,7 @@ func TestBookMatchesTwin(t *testing.T) {
 		quiet := time.Duration(1+r.IntN(8)) * time.Second
 		g := game{
 			t: t, r: r, now: epoch, allowed: map[string]bool{},
-			book: NewBook(Config{Time: lease, Quiet: quiet, Policy: seed}),
+			book: NewBook(Config{Time: lease, Quiet: quiet, Policy: seed, DryRun: true}),
 			twin: twin{lease: int64(lease), quiet: int64(quiet)},
 			life: life{
 				ids: map[string]bool{}, open: map[string]string{}, routes: map[string]bool{},
@@ -162,6 +163,7 @@ func (g *game) second() {
 		g.book.Second(h.addr, g.now, pps(peaks[i]), over)
 		g.twin.second(h, g.now, peaks[i], over)
 	}
+	g.compare(g.book.Mitigate(g.now, &diary{}, nil), nil, g.now)
 	g.compare(g.book.Tick(g.now, g.blind, nil), g.twin.tick(g.now, g.blind), g.now)
 	g.state()
 }
@@ -169,7 +171,9 @@ func (g *game) second() {
 func (g *game) report(h *twinTarget, now int64) {
 	v := verdict(h.addr.String(), now)
 	v.Allowed = h.allowed
-	g.compare(g.book.Report(v, nil), g.twin.report(h, now, 100), now)
+	events := g.book.Report(v, nil)
+	events = g.book.Mitigate(now, &diary{}, events)
+	g.compare(events, g.twin.report(h, now, 100), now)
 }
 
 // compare holds events to the twin's lines, and to the life that every incident has.
@@ -178,7 +182,7 @@ func (g *game) compare(events []Event, want []string, now int64) {
 	var got []string
 	for _, e := range events {
 		in := e.Incident
-		line := [...]string{"started ", "announced ", "withdrawn ", "ended "}[e.Kind] +
+		line := [...]string{"started ", "", "", "announced ", "withdrawn ", "ended "}[e.Kind] +
 			in.Target.Addr().String()
 		if e.Kind == Ended {
 			line += fmt.Sprintf(" at %d, peak %d, %d points", in.End-epoch, in.PeakPPS,

@@ -119,10 +119,7 @@ func printAttack(w io.Writer, a api.Attack) {
 
 // actionText says in one line what was done, or would have been.
 func actionText(a *api.Action) string {
-	words := []string{a.Time.Format(time.RFC3339), "announce", a.Kind, a.Prefix}
-	if a.Withdrawn {
-		words[1] = "withdraw"
-	}
+	words := []string{a.Time.Format(time.RFC3339), a.Event, a.Kind, a.Prefix}
 	text := strings.Join(append(words, a.Communities...), " ")
 	if a.Reason != "" {
 		text += ": " + a.Reason

@@ -95,12 +95,12 @@ func (p *eventPrinter) Event(e *ban.Event, _ *capture.Evidence) {
 	switch in := e.Incident; e.Kind {
 	case ban.Started:
 		p.encode(started(head, in))
-	case ban.Announced:
+	case ban.Asked, ban.Announced:
 		p.encode(mitigationJSON{
 			eventHead: head, Kind: e.Action.Kind, Prefix: e.Action.Prefix.String(),
 			Communities: e.Action.Communities, DryRun: e.Action.DryRun,
 		})
-	case ban.Withdrawn:
+	case ban.Refused, ban.Withdrawn:
 		p.encode(mitigationJSON{
 			eventHead: head, Kind: e.Action.Kind, Prefix: e.Action.Prefix.String(),
 			Reason: e.Action.Reason, DryRun: e.Action.DryRun,
@@ -112,7 +112,8 @@ func (p *eventPrinter) Event(e *ban.Event, _ *capture.Evidence) {
 
 // eventNames are the names of ban.EventKind in events.
 var eventNames = [...]string{
-	ban.Started: "attack_started", ban.Announced: "mitigation_announced",
+	ban.Started: "attack_started", ban.Refused: "mitigation_refused",
+	ban.Asked: "mitigation_asked", ban.Announced: "mitigation_announced",
 	ban.Withdrawn: "mitigation_withdrawn", ban.Ended: "attack_ended",
 }
 
@@ -221,9 +222,12 @@ func (p *eventPrinter) row(e *ban.Event) {
 	switch e.Kind {
 	case ban.Started:
 		line("ATTACK", describe(in))
-	case ban.Announced:
+	case ban.Asked, ban.Announced:
 		line("announce", fmt.Sprintf("%s %s %s%s", e.Action.Kind, e.Action.Prefix,
 			strings.Join(e.Action.Communities, " "), dryRun(e.Action.DryRun)))
+	case ban.Refused:
+		line("refused", fmt.Sprintf("%s %s: %s%s", e.Action.Kind, e.Action.Prefix,
+			e.Action.Reason, dryRun(e.Action.DryRun)))
 	case ban.Withdrawn:
 		line("withdraw", fmt.Sprintf("%s %s: %s%s", e.Action.Kind, e.Action.Prefix,
 			e.Action.Reason, dryRun(e.Action.DryRun)))

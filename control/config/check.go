@@ -206,8 +206,9 @@ func (k *checker) bgp() {
 			"missing: peers need it")
 	}
 	k.as("bgp.local.as", b.Local.AS)
-	if k.c.Mode == Enforce && !k.bad("mode") && !k.bad("bgp.peers") && len(b.Peers) == 0 {
-		k.warn("mode", "", "nothing is enforced: there are no bgp.peers")
+	if k.c.Mode == Enforce && !k.bad("mode") && !k.bad("bgp.peers") && len(b.Peers) == 0 &&
+		k.c.Actions == (Actions{}) {
+		k.warn("mode", "", "nothing is enforced: there are no bgp.peers, and no actions")
 	}
 }
 

@@ -58,7 +58,9 @@ func TestSmallest(t *testing.T) {
 	}}
 	want.Governor.Protected = prefixes("10.0.0.1/32")
 	want.Memory.Tables = 4 << 30
-	want.Actions.Script.Path = "/usr/local/bin/notify_about_attack.sh"
+	want.Actions.Script = Script{
+		Path: "/usr/local/bin/notify_about_attack.sh", Format: Text, Timeout: 30 * time.Second,
+	}
 	if !reflect.DeepEqual(*c, want) {
 		t.Errorf("the configuration is\n%+v\nnot\n%+v", *c, want)
 	}

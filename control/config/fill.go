@@ -51,6 +51,9 @@ func (f *filler) value(n *node, v reflect.Value, tag reflect.StructTag, path str
 	case n.kind != want:
 		f.refuse(n, path, problemf(shapeHint(n, v), "%s where %s is wanted", n.kind, shape(v)))
 	case want == nodeMapping:
+		if d, ok := v.Addr().Interface().(defaulter); ok {
+			d.setDefaults()
+		}
 		f.mapping(n, v, fields, path)
 	case want == nodeList:
 		f.list(n, v, tag, path)
@@ -76,7 +79,7 @@ func shapeHint(n *node, v reflect.Value) string {
 	return ""
 }
 
-// defaulter is a list entry that has defaults of its own.
+// defaulter is a mapping that has defaults of its own, once it is there.
 type defaulter interface{ setDefaults() }
 
 func (f *filler) list(n *node, v reflect.Value, tag reflect.StructTag, path string) {
@@ -88,9 +91,6 @@ func (f *filler) list(n *node, v reflect.Value, tag reflect.StructTag, path stri
 	seen := map[any]int{}
 	for i, value := range n.values {
 		entry, at := v.Index(i), index(path, i)
-		if d, ok := entry.Addr().Interface().(defaulter); ok {
-			d.setDefaults()
-		}
 		f.value(value, entry, tag, at)
 		if f.bad[at] || tag.Get("unique") == "" {
 			continue

@@ -75,6 +75,11 @@ func describe(e *ban.Event) string {
 	case ban.Started:
 		t := &in.Trigger
 		return fmt.Sprintf("attack: %s %d > %d (%s)", t.Name(), t.Value, t.Limit, t.Hostgroup)
+	case ban.Refused:
+		return fmt.Sprintf("refused to announce %s %s: %s%s", e.Action.Kind, e.Action.Prefix,
+			e.Action.Reason, dry)
+	case ban.Asked:
+		return fmt.Sprintf("announcing %s %s", e.Action.Kind, e.Action.Prefix)
 	case ban.Announced:
 		return fmt.Sprintf("announce %s %s%s", e.Action.Kind, e.Action.Prefix, dry)
 	case ban.Withdrawn:
@@ -146,7 +151,7 @@ func actionsOf(actions []ban.Action) []api.Action {
 	for _, a := range actions {
 		out = append(out, api.Action{
 			Time: stamp(a.Time), Kind: a.Kind, Prefix: a.Prefix.String(),
-			Communities: append([]string{}, a.Communities...), Withdrawn: a.Withdrawn,
+			Communities: append([]string{}, a.Communities...), Event: a.Event.String(),
 			Reason: a.Reason, DryRun: a.DryRun,
 		})
 	}

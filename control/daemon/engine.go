@@ -1,10 +1,15 @@
 package daemon
 
 import (
+	"net/netip"
+	"slices"
+	"time"
+
 	"weir/control"
 	"weir/control/ban"
 	"weir/control/capture"
 	"weir/control/config"
+	"weir/control/governor"
 	"weir/counters"
 	"weir/decode"
 )
@@ -27,22 +32,44 @@ func EngineConfig(c *config.Config, lengthFromIP bool, seed uint64) (control.Con
 	return control.Config{
 		Policy: policy,
 		Ban: ban.Config{
-			Time: c.Ban.Time, Quiet: c.Ban.Quiet, DryRun: true,
-			Communities: communities(c), Policy: policy.Hash(),
+			Time: c.Ban.Time, Quiet: c.Ban.Quiet, DryRun: c.Mode != config.Enforce,
+			Communities: c.BGP.Blackhole.Communities, Policy: policy.Hash(),
 		},
 		Decoder: d, Memory: budget, Seed: seed,
 		Evidence: capture.Limits{
 			Before: (c.Evidence.MaxPackets + 1) / 2, After: (c.Evidence.MaxPackets + 1) / 2,
 		},
+		Mitigation: control.Mitigation{
+			Rules:    rules(c),
+			NextHop:  c.BGP.Blackhole.NextHop,
+			NextHop6: c.BGP.Blackhole.NextHop6,
+		},
 	}, nil
 }
 
-func communities(c *config.Config) []string {
-	var out []string
-	for _, community := range c.BGP.Blackhole.Communities {
-		out = append(out, community.String())
+// maxLease bounds leases whose length the file leaves open.
+const maxLease = 24 * time.Hour
+
+// rules returns what the governor holds routes to. Protected are also the peers, the next hops and
+// ourselves: a blackhole of what carries the announcements would end them.
+func rules(c *config.Config) governor.Rules {
+	protected := slices.Clone(c.Governor.Protected)
+	protect := func(addresses ...netip.Addr) {
+		for _, a := range addresses {
+			if a.IsValid() {
+				protected = append(protected, netip.PrefixFrom(a, a.BitLen()))
+			}
+		}
 	}
-	return out
+	protect(c.BGP.Blackhole.NextHop, c.BGP.Blackhole.NextHop6, c.BGP.Local.RouterID)
+	for i := range c.BGP.Peers {
+		protect(c.BGP.Peers[i].Address)
+	}
+	return governor.Rules{
+		Networks: c.Networks, Protected: protected,
+		MaxActive: c.Governor.MaxBlackholes, MaxPerMinute: c.Governor.MaxNewPerMinute,
+		MaxShare: c.Governor.MaxShare, MaxLease: max(maxLease, c.Ban.Time),
+	}
 }
 
 // cropped reports whether some mirror's frames arrive cropped. The length in the IP header is as

@@ -82,6 +82,7 @@ func (d *Daemon) take(ctx context.Context, c *config.Config, restart []string) e
 	}
 	err = d.live.Reload(ctx, control.Change{
 		Policy: engine.Policy, Ban: engine.Ban, Decoder: engine.Decoder, Evidence: engine.Evidence,
+		Mitigation: engine.Mitigation,
 	})
 	if err != nil {
 		return err

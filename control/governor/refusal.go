@@ -34,7 +34,7 @@ var refusals = [Refusals]struct{ name, text string }{
 	NoNextHop: {"no_next_hop", "it has no next hop of its family"},
 	NoLease:   {"no_lease", "it has no end, or one too far away"},
 	Frozen:    {"frozen", "announcing is frozen"},
-	Holding:   {"holding", "what is seen is not trusted yet: weir, a source or the clock began anew"},
+	Holding:   {"holding", "weir, a source or the clock began anew: it is not trusted yet"},
 	Stands:    {"stands", "it stands already"},
 	TooMany:   {"max_blackholes", "as many as governor.max_blackholes stand already"},
 	TooFast:   {"max_new_per_minute", "governor.max_new_per_minute was reached"},

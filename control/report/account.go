@@ -110,7 +110,7 @@ type point struct {
 // trafficOrder is a change of traffic that was asked for, or would have been.
 type trafficOrder struct {
 	Time        string   `json:"time"`
-	Event       string   `json:"event"` // announced or withdrawn
+	Event       string   `json:"event"` // a ban.EventKind
 	Kind        string   `json:"kind"`
 	Prefix      string   `json:"prefix"`
 	Communities []string `json:"communities,omitempty"`
@@ -207,11 +207,8 @@ func trafficOrders(all []ban.Action) []trafficOrder {
 	out := make([]trafficOrder, 0, len(all))
 	for _, a := range all {
 		o := trafficOrder{
-			Time: stamp(a.Time), Event: "announced", Kind: bounded(a.Kind),
+			Time: stamp(a.Time), Event: a.Event.String(), Kind: bounded(a.Kind),
 			Prefix: a.Prefix.String(), Reason: bounded(a.Reason), DryRun: a.DryRun,
-		}
-		if a.Withdrawn {
-			o.Event = "withdrawn"
 		}
 		for _, c := range a.Communities {
 			o.Communities = append(o.Communities, bounded(c))

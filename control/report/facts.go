@@ -63,10 +63,7 @@ func (t *text) actions(all []ban.Action, limit int) {
 }
 
 func actionLine(a *ban.Action) string {
-	parts := []string{stamp(a.Time), "announced", printable(a.Kind), a.Prefix.String()}
-	if a.Withdrawn {
-		parts[1] = "withdrawn"
-	}
+	parts := []string{stamp(a.Time), a.Event.String(), printable(a.Kind), a.Prefix.String()}
 	if len(a.Communities) > 0 {
 		parts = append(parts, "communities")
 	}

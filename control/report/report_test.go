@@ -64,11 +64,12 @@ func incident4() *ban.Incident {
 		inc.Timeline = append(inc.Timeline, p)
 	}
 	route := ban.Action{
-		Time: begin + 641*ms, Kind: "blackhole", Prefix: inc.Target,
+		Event: ban.Announced,
+		Time:  begin + 641*ms, Kind: "blackhole", Prefix: inc.Target,
 		Communities: []string{"65535:666", "no-export"}, DryRun: true,
 	}
 	gone := route
-	gone.Time, gone.Withdrawn, gone.Reason = begin+9100*ms, true, "attack_over"
+	gone.Time, gone.Event, gone.Reason = begin+9100*ms, ban.Withdrawn, "attack_over"
 	inc.Actions = []ban.Action{route, gone}
 	return inc
 }

@@ -207,26 +207,24 @@ func vector(a *api.Attack) string {
 	}
 }
 
-// actionCell shows the latest action that is in force, in as many words as there is room for.
+// actionCell shows what became of the route, in as many words as there is room for.
 func actionCell(a *api.Attack) cell {
-	if a.Allowed {
+	if a.Allowed || len(a.Actions) == 0 {
 		return cell{text: "none"} // the page of the attack says why
 	}
-	for i := len(a.Actions) - 1; i >= 0; i-- {
-		x := &a.Actions[i]
-		if x.Withdrawn {
-			continue
-		}
-		long, brief := x.Kind, x.Kind
-		if x.DryRun {
-			long, brief = x.Kind+" (dry run)", "dryrun"
-		}
-		return roomy(long, brief)
-	}
-	if len(a.Actions) > 0 {
+	x := &a.Actions[len(a.Actions)-1]
+	switch x.Event {
+	case "withdrawn":
 		return cell{text: "undone"}
+	case "refused":
+		return roomy("refused", "refuse")
+	case "asked":
+		return roomy(x.Kind+" (asked)", "asked")
 	}
-	return cell{text: "none"}
+	if x.DryRun {
+		return roomy(x.Kind+" (dry run)", "dryrun")
+	}
+	return roomy(x.Kind, x.Kind)
 }
 
 func (m *Model) coreColumns() []column {

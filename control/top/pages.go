@@ -153,10 +153,7 @@ func (m *Model) attackLines() []line {
 
 // actionLines say what was done, and before all else whether it was done at all.
 func (m *Model) actionLines(x *api.Action) []line {
-	verb := "announced"
-	if x.Withdrawn {
-		verb = "withdrawn"
-	}
+	verb := x.Event
 	if x.DryRun {
 		verb += " (dry run)"
 	}

@@ -132,14 +132,15 @@ func sampleAttacks() api.AttackList {
 		Trigger: api.Trigger{Metric: "incoming_udp_pps", Value: 610_000, Limit: 80_000,
 			Hostgroup: "web", View: "second"},
 		Actions: []api.Action{{Time: epoch().Add(-42 * time.Second), Kind: "blackhole",
-			Prefix: "203.0.113.7/32", Communities: []string{"65535:666"}, DryRun: true}},
+			Prefix: "203.0.113.7/32", Communities: []string{"65535:666"}, Event: "announced",
+			DryRun: true}},
 		Evidence: "/var/lib/weir/incidents/20260102-030322-1",
 	}
 	b := a
 	b.ID, b.Target, b.Direction = "20260102-021105-1", "2001:db8:12:3400::cafe:1234", "outgoing"
 	b.State, b.Begin, b.End, b.DelayMS = "over", epoch().Add(-53*time.Minute), &end, 12_345
 	b.PPS, b.BPS, b.Vectors = 0, 0, []api.Vector{{Name: "syn_flood", Share: 1}}
-	b.Actions = []api.Action{{Time: end, Kind: "blackhole", Prefix: b.Target, Withdrawn: true,
+	b.Actions = []api.Action{{Time: end, Kind: "blackhole", Prefix: b.Target, Event: "withdrawn",
 		DryRun: true, Communities: []string{"65535:666", "64500:1"},
 		Reason: "below every limit for 10 s, and nothing else keeps it"}}
 	return api.AttackList{Type: "attacks", Time: epoch(), Attacks: []api.Attack{a, b}}

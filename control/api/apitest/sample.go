@@ -180,6 +180,7 @@ func active() api.Attack {
 		PeakPPS: 1_400_000, PeakBPS: 9_900_000_000, PeakFPS: 150_000,
 		Actions: []api.Action{{Time: begin.Add(1300 * time.Millisecond), Kind: "blackhole",
 			Prefix: "203.0.113.7/32", Communities: []string{"65535:666", "no-export"},
+			Event:  "announced",
 			DryRun: true}},
 		Evidence: "/var/lib/weir/incidents/" + ActiveID,
 	}
@@ -196,7 +197,7 @@ func over() api.Attack {
 			Hostgroup: "global", View: "mirrors"},
 		PeakPPS: 310_000, PeakBPS: 150_000_000, PeakFPS: 300_000, Allowed: true,
 		Actions: []api.Action{{Time: begin.Add(2 * time.Second), Kind: "blackhole",
-			Prefix: "2001:db8::25/128", Communities: []string{}, Withdrawn: true,
+			Prefix: "2001:db8::25/128", Communities: []string{}, Event: "withdrawn",
 			Reason: "attack_over", DryRun: true}},
 	}
 }
