@@ -109,7 +109,10 @@ func (n Namespace) create() error {
 // remove takes the name away, in whatever state its maker left it.
 func (n Namespace) remove() error {
 	path := filepath.Join(namespaces, n.Name)
-	err := unix.Unmount(path, unix.MNT_DETACH)
+	var err error
+	for err == nil { // `ip netns`, when it first runs, mounts what is there once more
+		err = unix.Unmount(path, unix.MNT_DETACH)
+	}
 	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("unmount namespace %s: %w", n.Name, err)
 	}
