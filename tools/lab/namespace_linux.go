@@ -92,10 +92,39 @@ func newNamespaces() (gen, sut Namespace, err error) {
 	}
 }
 
+// share makes the folder a mount of its own, as the first `ip netns add` would: if that came later
+// it would cover the namespaces that are there, and nobody could remove them.
+func share() error {
+	if err := os.MkdirAll(namespaces, 0o755); err != nil {
+		return err
+	}
+	folder, err := os.Open(namespaces)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := unix.Flock(int(folder.Fd()), unix.LOCK_EX); err != nil { // as iproute2 does
+		return err
+	}
+	const shared = unix.MS_SHARED | unix.MS_REC
+	err = unix.Mount("", namespaces, "none", shared, "")
+	if !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	err = unix.Mount(namespaces, namespaces, "none", unix.MS_BIND|unix.MS_REC, "")
+	if err != nil {
+		return err
+	}
+	return unix.Mount("", namespaces, "none", shared, "")
+}
+
 // create fails with os.ErrExist where the name is taken.
 func (n Namespace) create() error {
 	if _, err := os.Stat(filepath.Join(namespaces, n.Name)); err == nil {
 		return fmt.Errorf("make namespace %s: %w", n.Name, os.ErrExist)
+	}
+	if err := share(); err != nil {
+		return fmt.Errorf("prepare %s: %w", namespaces, err)
 	}
 	return onThread(func() error {
 		handle, err := netns.NewNamed(n.Name)
@@ -109,10 +138,7 @@ func (n Namespace) create() error {
 // remove takes the name away, in whatever state its maker left it.
 func (n Namespace) remove() error {
 	path := filepath.Join(namespaces, n.Name)
-	var err error
-	for err == nil { // `ip netns`, when it first runs, mounts what is there once more
-		err = unix.Unmount(path, unix.MNT_DETACH)
-	}
+	err := unix.Unmount(path, unix.MNT_DETACH)
 	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("unmount namespace %s: %w", n.Name, err)
 	}
