@@ -2,6 +2,7 @@ package main
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -83,7 +84,9 @@ func house() rules {
 	}
 }
 
-func rooms() []room {
+func rooms() []room { return slices.Concat(dataRooms(), controlRooms()) }
+
+func dataRooms() []room {
 	return []room{
 		{".", []string{"control/cli"}},
 
@@ -101,12 +104,17 @@ func rooms() []room {
 		{"counters/prefix", nil},
 		{"fastpath", []string{"ring", "decode/...", "counters/...", "fastpath/filter"}},
 		{"fastpath/filter", []string{"decode"}},
+	}
+}
 
+func controlRooms() []room {
+	return []room{
 		{"control/rate", []string{"counters/..."}},
 		{"control/capture", []string{"decode/pcap", "ring"}},
 		{"control/flowspec", []string{"decode"}},
 		{"control/detect", []string{"control/rate", "control/flowspec"}},
 		{"control/ban", []string{"control/rate", "control/detect", "control/flowspec"}},
+		{"control/ban/journal", nil},
 		{"control/governor", []string{"control/ban", "control/flowspec"}},
 		{"control/report", []string{
 			"control/ban", "control/capture", "control/detect", "control/rate",
