@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -232,3 +234,21 @@ func (f *memFile) Truncate(size int64) error {
 }
 
 func (f *memFile) Close() error { return f.disk.do("close", f.name, func() error { return nil }) }
+
+// seeded returns a source of chance that a failure names.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("JOURNAL_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("again with JOURNAL_SEED=%d", seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 1))
+}

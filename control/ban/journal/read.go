@@ -24,16 +24,16 @@ func parse(data []byte) (c contents, err error) {
 		return c, err
 	case err != nil:
 		c.damage = err.Error()
-		c.salvage(data)
+		c.salvage(data, header{})
 		return c, nil
 	}
 	c.gen = h.gen
-	at, why := c.records(data, h)
+	at, seq, why := c.records(data, h)
 	if why == nil && at >= int(h.whole) {
 		return c, nil
 	}
 	rest := data[at:]
-	if follows := c.salvage(rest); follows || at < int(h.whole) || !torn(why) {
+	if follows := c.salvage(rest, header{gen: h.gen, seq: seq}); follows || at < int(h.whole) || !torn(why) {
 		if why == nil {
 			why = errShort
 		}
@@ -47,22 +47,23 @@ func parse(data []byte) (c contents, err error) {
 // torn reports whether an unfinished write may leave this behind, when nothing follows.
 func torn(why error) bool { return errors.Is(why, errShort) || errors.Is(why, errSum) }
 
-// records applies the intact records that follow the header, and returns where they end and why.
-func (c *contents) records(data []byte, h header) (at int, why error) {
+// records applies the intact records that follow the header, and returns where they end, the number
+// that belongs there, and why they end.
+func (c *contents) records(data []byte, h header) (at int, seq uint64, why error) {
 	at = headerSize
-	for seq := h.seq; at < len(data); seq++ {
+	for seq = h.seq; at < len(data); seq++ {
 		r, n, err := parseRecord(data[at:])
 		if err != nil {
-			return at, err
+			return at, seq, err
 		}
 		if r.Gen != h.gen || r.Seq != seq {
-			return at, fmt.Errorf("%w: record %d of generation %d where %d of %d belongs",
+			return at, seq, fmt.Errorf("%w: record %d of generation %d where %d of %d belongs",
 				errContent, r.Seq, r.Gen, seq, h.gen)
 		}
 		c.apply(r)
 		at += n
 	}
-	return at, nil
+	return at, seq, nil
 }
 
 func (c *contents) apply(r *record) {
@@ -73,11 +74,12 @@ func (c *contents) apply(r *record) {
 	c.live[r.Prefix] = r.entry()
 }
 
-// salvage looks for intact records in what follows a bad byte, and reports whether there is one.
-// They only take routes away, and tell the generation. The work is bounded, since a file may be
-// made so that every byte of it looks like the beginning of a long record.
-func (c *contents) salvage(data []byte) (found bool) {
-	for at, budget := 1, 4*len(data)+16*MaxRecord; at < len(data); {
+// salvage looks for intact records from a bad one on, and reports whether there is one. Those that
+// belong behind what was read, by the header after, take routes away; all tell the generation. The
+// work is bounded, since a file may be made so that every byte of it looks like the beginning of a
+// long record.
+func (c *contents) salvage(data []byte, after header) (found bool) {
+	for at, budget := 0, 4*len(data)+16*MaxRecord; at < len(data); {
 		if !plausible(data[at:]) {
 			at++
 			continue
@@ -92,7 +94,7 @@ func (c *contents) salvage(data []byte) (found bool) {
 		}
 		found = true
 		c.gen = max(c.gen, r.Gen)
-		if r.Op == withdrawn {
+		if r.Op == withdrawn && r.Gen == after.gen && r.Seq >= after.seq {
 			delete(c.live, r.Prefix)
 		}
 		at += n
