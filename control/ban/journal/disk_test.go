@@ -127,10 +127,12 @@ func (d *memDisk) sync() error {
 	})
 }
 
-func (d *memDisk) journal() []byte {
+func (d *memDisk) journal() []byte { return d.content(fileName) }
+
+func (d *memDisk) content(name string) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n := d.names[fileName]; n != nil {
+	if n := d.names[name]; n != nil {
 		return slices.Clone(n.data)
 	}
 	return nil

@@ -246,25 +246,39 @@ func TestFull(t *testing.T) {
 func TestRenewIsLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newMemDisk()
+		var mu sync.Mutex
 		var ops []string
+		done := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(ops)
+		}
 		j, _ := mustOpen(t, d, runningClock(), Options{})
 		mustIntend(t, j, route(1))
-		d.fail = func(op, _ string) error { ops = append(ops, op); return nil }
+		synctest.Wait()
+		d.fail = func(op, _ string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			ops = append(ops, op)
+			return nil
+		}
 		for range 4 {
 			j.Renew(prefix(1), time.Hour)
 			time.Sleep(time.Second)
 		}
-		if s := j.State(); s.Records != 1 || s.Queued != 1 || len(ops) != 0 {
-			t.Errorf("at once: %+v, %v", s, ops)
+		synctest.Wait()
+		if s := j.State(); s.Records != 1 || s.Queued != 1 || len(done()) != 0 {
+			t.Errorf("at once: %+v, %v", s, done())
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		s := j.State()
-		if s.Records != 2 || s.Queued != 0 || !slices.Equal(ops, []string{"write"}) {
-			t.Errorf("in the end: %+v, %v", s, ops)
+		if s.Records != 2 || s.Queued != 0 || !slices.Equal(done(), []string{"write"}) {
+			t.Errorf("in the end: %+v, %v", s, done())
 		}
 		mustClose(t, j)
-		if !slices.Equal(ops, []string{"write", "fsync", "close"}) {
-			t.Errorf("closed with %v", ops)
+		if !slices.Equal(done(), []string{"write", "fsync", "close"}) {
+			t.Errorf("closed with %v", done())
 		}
 	})
 }

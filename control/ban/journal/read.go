@@ -33,7 +33,8 @@ func parse(data []byte) (c contents, err error) {
 		return c, nil
 	}
 	rest := data[at:]
-	if follows := c.salvage(rest, header{gen: h.gen, seq: seq}); follows || at < int(h.whole) || !torn(why) {
+	follows := c.salvage(rest, header{gen: h.gen, seq: seq})
+	if follows || at < int(h.whole) || !torn(why) {
 		if why == nil {
 			why = errShort
 		}
