@@ -86,6 +86,7 @@ type Engine struct {
 
 	governor *governor.Governor
 	approved map[netip.Prefix]governor.Approved // what stands and is no dry run
+	asker    asker
 
 	tickStart int64
 	lastFlip  int64
@@ -119,6 +120,7 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 		budget:   capture.NewBudget(evidenceBudget), proofs: map[netip.Addr]*capture.Evidence{},
 		tickStart: c.Start, lastFlip: c.Start,
 	}
+	e.asker.Engine = e
 	e.hush()
 	if err := e.build(); err != nil {
 		return nil, errors.Join(err, e.Close())

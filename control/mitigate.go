@@ -15,13 +15,15 @@ import (
 type Actor interface {
 	// Announce asks for a route; seq names it in what Results tells.
 	Announce(a governor.Approved, seq uint64)
+	// Resume is Announce for a route that stood before a restart.
+	Resume(a governor.Approved, seq uint64)
 	// Renew gives a route that was announced a later end.
 	Renew(a governor.Approved)
 	// Withdraw ends a route.
 	Withdraw(p netip.Prefix)
-	// Results calls f with what has become of routes since the last call: stands, or not announced
-	// for a reason.
-	Results(f func(p netip.Prefix, seq uint64, stands bool, reason string))
+	// Results calls f with what has become of routes since the last call, in order: ban.Asked is
+	// written down and on its way, ban.Announced stands, ban.Refused is not announced for a reason.
+	Results(f func(p netip.Prefix, seq uint64, became ban.EventKind, reason string))
 }
 
 // Mitigation is what is done about attacks, and what may be.
@@ -42,8 +44,14 @@ type asker struct {
 	now int64
 }
 
+// asking returns the engine's asker, whose time is now.
+func (e *Engine) asking(now int64) *asker {
+	e.asker.now = now
+	return &e.asker
+}
+
 // Ask implements ban.Asker.
-func (a asker) Ask(in *ban.Incident, lease int64, seq uint64) string {
+func (a *asker) Ask(in *ban.Incident, lease int64, seq uint64) string {
 	who := governor.Detector
 	if in.Manual {
 		who = governor.Person
@@ -51,11 +59,11 @@ func (a asker) Ask(in *ban.Incident, lease int64, seq uint64) string {
 	return a.ask(in, lease, seq, who)
 }
 
-func (a asker) ask(in *ban.Incident, lease int64, seq uint64, who governor.Who) string {
+func (a *asker) ask(in *ban.Incident, lease int64, seq uint64, who governor.Who) string {
 	c := &a.config
 	r := governor.Route{
 		Prefix: in.Target, NextHop: c.Mitigation.NextHop6, Communities: c.Ban.Communities,
-		Lease: lease, ID: in.ID,
+		Lease: lease, ID: in.ID, Manual: in.Manual,
 	}
 	if in.Target.Addr().Is4() {
 		r.NextHop = c.Mitigation.NextHop
@@ -64,16 +72,25 @@ func (a asker) ask(in *ban.Incident, lease int64, seq uint64, who governor.Who) 
 	if refusal != governor.None {
 		return refusal.String()
 	}
-	if !c.Ban.DryRun {
-		a.approved[in.Target] = approved
+	switch {
+	case c.Ban.DryRun:
+		return ""
+	case who == governor.Journal:
+		c.Mitigation.Actor.Resume(approved, seq)
+	default:
 		c.Mitigation.Actor.Announce(approved, seq)
 	}
+	a.approved[in.Target] = approved
 	return ""
 }
 
 // Renew implements ban.Asker.
-func (a asker) Renew(p netip.Prefix, lease int64) bool {
-	approved, ok := a.governor.Renew(a.approved[p], lease, a.now)
+func (a *asker) Renew(p netip.Prefix, lease int64, person bool) bool {
+	who := governor.Detector
+	if person {
+		who = governor.Person
+	}
+	approved, ok := a.governor.Renew(a.approved[p], who, lease, a.now)
 	if ok {
 		a.approved[p] = approved
 		a.config.Mitigation.Actor.Renew(approved)
@@ -82,7 +99,7 @@ func (a asker) Renew(p netip.Prefix, lease int64) bool {
 }
 
 // restorer asks for what stood before a restart.
-type restorer struct{ asker }
+type restorer struct{ *asker }
 
 // Ask implements ban.Asker.
 func (r restorer) Ask(in *ban.Incident, lease int64, seq uint64) string {
@@ -91,7 +108,7 @@ func (r restorer) Ask(in *ban.Incident, lease int64, seq uint64) string {
 
 // mitigate asks for the routes that the book wants.
 func (e *Engine) mitigate(now int64) {
-	e.emit(e.book.Mitigate(now, asker{e, now}, e.scratch.events[:0]))
+	e.emit(e.book.Mitigate(now, e.asking(now), e.scratch.events[:0]))
 }
 
 // released follows a route that is no longer wanted.
@@ -108,18 +125,19 @@ func (e *Engine) hearActor(now int64) {
 	if e.config.Mitigation.Actor == nil {
 		return
 	}
-	e.config.Mitigation.Actor.Results(func(p netip.Prefix, seq uint64, ok bool, reason string) {
-		if ok {
-			e.emit(e.book.Stands(p, seq, now, e.scratch.events[:0]))
-			return
-		}
-		events, known := e.book.Fails(p, seq, reason, now, e.scratch.events[:0])
-		if known {
-			e.governor.Release(p)
-			delete(e.approved, p)
-		}
-		e.emit(events)
-	})
+	e.config.Mitigation.Actor.Results(
+		func(p netip.Prefix, seq uint64, became ban.EventKind, reason string) {
+			if became != ban.Refused {
+				e.emit(e.book.Becomes(p, seq, became, now, e.scratch.events[:0]))
+				return
+			}
+			events, known := e.book.Fails(p, seq, reason, now, e.scratch.events[:0])
+			if known {
+				e.governor.Release(p)
+				delete(e.approved, p)
+			}
+			e.emit(events)
+		})
 }
 
 // Hold keeps the detector from announcing for two windows: what is seen began anew.
@@ -136,7 +154,7 @@ func (e *Engine) Governed() (active int, frozen bool, refused [governor.Refusals
 
 // Ban announces a route to target for ttl because a person wants it, or says why not.
 func (e *Engine) Ban(target netip.Addr, reason string, ttl time.Duration, now int64) string {
-	refusal, events := e.book.Ban(target, reason, ttl, now, asker{e, now}, e.scratch.events[:0])
+	refusal, events := e.book.Ban(target, reason, ttl, now, e.asking(now), e.scratch.events[:0])
 	e.emit(events)
 	return refusal
 }
@@ -157,7 +175,7 @@ func (e *Engine) WithdrawAll(reason string, now int64) {
 // Restore brings back a route that stood before a restart, with what is left of its lease, or says
 // why not.
 func (e *Engine) Restore(in ban.Incident, lease, now int64) string {
-	refusal, events := e.book.Restore(in, lease, now, restorer{asker{e, now}},
+	refusal, events := e.book.Restore(in, lease, now, restorer{e.asking(now)},
 		e.scratch.events[:0])
 	e.emit(events)
 	return refusal

@@ -33,11 +33,6 @@ func flow(vector, dst string, pps int, from, to time.Duration) blast.Flow {
 	return blast.Flow{Vector: vector, Dst: blast.Host(dst), PPS: pps, From: from, To: to}
 }
 
-var kinds = [...]string{
-	ban.Started: "started", ban.Refused: "refused", ban.Announced: "announced",
-	ban.Withdrawn: "withdrawn", ban.Ended: "ended",
-}
-
 // log keeps events as text.
 type log struct {
 	lines    []string
@@ -50,7 +45,7 @@ type log struct {
 }
 
 func (l *log) Event(e *ban.Event, proof *capture.Evidence) {
-	l.lines = append(l.lines, fmt.Sprintf("%s %.3f %s %s", kinds[e.Kind], float64(e.Time-start)/1e9,
+	l.lines = append(l.lines, fmt.Sprintf("%s %.3f %s %s", e.Kind, float64(e.Time-start)/1e9,
 		e.Incident.Target, e.Incident.Trigger.Name()))
 	if e.Kind == ban.Started {
 		l.started = append(l.started, *e.Incident)
@@ -74,6 +69,7 @@ func testConfig(t detect.Thresholds) Config {
 		Ban:     ban.Config{Time: 5 * time.Second, Quiet: 3 * time.Second, DryRun: true},
 		Decoder: &decode.Decoder{},
 		Memory:  64 << 20, Seed: 1, Samples: 8192,
+		Mitigation: mitigation("10.0.0.0/20", "2001:db8::/48"),
 	}
 }
 

@@ -34,9 +34,9 @@ const (
 // EventKind says what happened to an incident.
 type EventKind uint8
 
-// The events, in the order of their life. Refused is told again when the reason changes. Asked
-// and then Announced are told of a route that is asked for and then stands; of one that a dry run
-// would have announced, Announced alone.
+// The events, in the order of their life. Refused is told again when the reason changes. Asked is
+// told of a route that was written down and is on its way, Announced when it stands; of one that a
+// dry run would have announced, Announced alone.
 const (
 	Started EventKind = iota
 	Refused

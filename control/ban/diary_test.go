@@ -86,7 +86,7 @@ func (d *diary) report(target string) {
 // Ask and Renew implement Asker: what refusals name is refused.
 func (d *diary) Ask(in *Incident, _ int64, _ uint64) string { return d.refusals[in.Target] }
 
-func (d *diary) Renew(p netip.Prefix, _ int64) bool { return d.refusals[p] == "" }
+func (d *diary) Renew(p netip.Prefix, _ int64, _ bool) bool { return d.refusals[p] == "" }
 
 // tick ends a second that was not blind; over are the targets above a limit in it.
 func (d *diary) tick(over ...string) {

@@ -14,7 +14,7 @@ func (b *Book) Ban(
 ) (refusal string, all []Event) {
 	p, until := netip.PrefixFrom(target, target.BitLen()), now+int64(ttl)
 	if r := b.routes[p]; r != nil {
-		if !r.DryRun && until > r.lease && !asker.Renew(p, until) {
+		if !r.DryRun && until > r.lease && !asker.Renew(p, until, true) {
 			return "not_renewed", events
 		}
 		r.until, r.lease, r.wish = max(r.until, until), max(r.lease, until), max(r.wish, until)

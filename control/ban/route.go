@@ -31,10 +31,10 @@ const maxRefusals = 16
 // Asker decides about what the book wants. Its methods do not wait.
 type Asker interface {
 	// Ask says whether a route for in may be announced, with a lease until then; refusal says why
-	// not. seq names the route in what Stands and Fails are told later.
+	// not. seq names the route in what Becomes and Fails are told later.
 	Ask(in *Incident, lease int64, seq uint64) (refusal string)
-	// Renew says whether the route for p may stay until lease.
-	Renew(p netip.Prefix, lease int64) bool
+	// Renew says whether the route for p may stay until lease; person, that somebody wants it.
+	Renew(p netip.Prefix, lease int64, person bool) bool
 }
 
 // Routes returns the number of mitigations in force, dry runs included.
@@ -101,7 +101,6 @@ func (b *Book) announce(in *incident, now int64, asker Asker, events []Event) []
 	if refusal := asker.Ask(&in.Incident, until, b.seq+1); refusal != "" {
 		return b.refuse(in, refusal, now, events)
 	}
-	in.refused = ""
 	return b.route(in, until, "", now, events)
 }
 
@@ -112,22 +111,23 @@ func (b *Book) route(
 	b.seq++
 	r := &route{
 		seq: b.seq, until: until, lease: until, wish: until, incident: in, Action: Action{
-			Time: now, Event: Asked, Kind: "blackhole", Prefix: in.Target, Communities: b.texts,
-			Reason: reason, DryRun: b.config.DryRun,
+			Time: now, Kind: "blackhole", Prefix: in.Target, Communities: b.texts, Reason: reason,
+			DryRun: b.config.DryRun,
 		},
 	}
 	b.routes[in.Target] = r
 	if r.DryRun {
-		return r.stand(now, events)
+		return r.become(Announced, now, events)
 	}
-	return append(events, Event{Asked, now, &in.Incident, r.Action})
+	return events
 }
 
-// stand notes that r is in force.
-func (r *route) stand(now int64, events []Event) []Event {
-	r.Event, r.Time = Announced, now
+// become notes that r is on its way, or in force.
+func (r *route) become(kind EventKind, now int64, events []Event) []Event {
+	r.Event, r.Time = kind, now
+	r.incident.refused = ""
 	r.incident.Actions = append(r.incident.Actions, r.Action)
-	return append(events, Event{Announced, now, &r.incident.Incident, r.Action})
+	return append(events, Event{kind, now, &r.incident.Incident, r.Action})
 }
 
 // refuse records why in has no route, unless that is known.
@@ -145,10 +145,12 @@ func (b *Book) refuse(in *incident, reason string, now int64, events []Event) []
 	return append(events, Event{Refused, now, &in.Incident, a})
 }
 
-// Stands notes that route seq for p is in force from now on.
-func (b *Book) Stands(p netip.Prefix, seq uint64, now int64, events []Event) []Event {
-	if r := b.routes[p]; r != nil && r.seq == seq && r.Event == Asked {
-		return r.stand(now, events)
+// Becomes notes that route seq for p is Asked, on its way, or then Announced, in force.
+func (b *Book) Becomes(
+	p netip.Prefix, seq uint64, kind EventKind, now int64, events []Event,
+) []Event {
+	if r := b.routes[p]; r != nil && r.seq == seq && r.Event < kind {
+		return r.become(kind, now, events)
 	}
 	return events
 }
@@ -181,7 +183,7 @@ func (b *Book) renew(now int64, asker Asker) {
 		case r.wish <= r.lease:
 		case r.DryRun:
 			r.lease = r.wish
-		case r.wish-r.lease >= step && asker.Renew(p, r.wish):
+		case r.wish-r.lease >= step && asker.Renew(p, r.wish, false):
 			r.lease = r.wish
 		}
 	}

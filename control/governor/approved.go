@@ -14,6 +14,7 @@ type Route struct {
 	Communities []ban.Community
 	Lease       int64  // when it ends by itself, nanoseconds since 1970 UTC by the loop's clock
 	ID          string // of the incident or of the manual ban that it is for
+	Manual      bool   // a person asked for it
 }
 
 // Approved is a Route that passed every rule when it was asked for. The zero value is none.
@@ -33,6 +34,9 @@ func (a *Approved) Lease() int64 { return a.route.Lease }
 
 // ID returns what the route is for: an incident's ID, or a manual ban's.
 func (a *Approved) ID() string { return a.route.ID }
+
+// Manual reports whether a person asked for the route.
+func (a *Approved) Manual() bool { return a.route.Manual }
 
 // Valid reports whether a is a route at all.
 func (a *Approved) Valid() bool { return a.route.Prefix.IsValid() }

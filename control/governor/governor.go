@@ -60,13 +60,13 @@ func (g *Governor) Ask(r Route, who Who, now int64) (Approved, Refusal) {
 	return Approved{r}, None
 }
 
-// Renew gives a route that stands a later end, or refuses: fresh evidence that is not trusted yet
-// renews nothing.
-func (g *Governor) Renew(a Approved, lease, now int64) (Approved, bool) {
+// Renew gives a route that stands a later end, or refuses: fresh evidence of the detector's that is
+// not trusted yet renews nothing.
+func (g *Governor) Renew(a Approved, who Who, lease, now int64) (Approved, bool) {
 	r := a.route
 	r.Lease = max(r.Lease, lease)
 	_, stands := g.active[r.Prefix]
-	if !stands || g.frozen || now < g.hold || g.never(r.Prefix) != None ||
+	if !stands || g.frozen || who == Detector && now < g.hold || g.never(r.Prefix) != None ||
 		g.shape(&r, now) != None {
 		return a, false
 	}

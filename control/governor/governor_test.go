@@ -178,7 +178,8 @@ func TestHoldAndFreeze(t *testing.T) {
 			t.Errorf("at %d s: %v, want %v", now/second, got, want)
 		}
 		if got == None {
-			if _, ok := g.Renew(a, now+90*second, now); ok != (now >= 10*second && !g.Frozen()) {
+			holding := who == Detector && now < 10*second
+			if _, ok := g.Renew(a, who, now+90*second, now); ok == holding {
 				t.Errorf("at %d s: renewed %v", now/second, ok)
 			}
 			g.Release(a.Prefix())
@@ -201,7 +202,7 @@ func TestRenew(t *testing.T) {
 	a, _ := g.Ask(route("10.0.0.1", second), Detector, second)
 	f := func(name string, lease, want int64, ok bool) {
 		t.Helper()
-		b, renewed := g.Renew(a, lease, 2*second)
+		b, renewed := g.Renew(a, Detector, lease, 2*second)
 		if renewed != ok || b.Lease() != want {
 			t.Errorf("%s: until %d s, %v", name, b.Lease()/second, renewed)
 		}
@@ -211,7 +212,7 @@ func TestRenew(t *testing.T) {
 	f("too long", 3603*second, 61*second, false)
 	g.Release(a.Prefix())
 	f("what does not stand", 100*second, 61*second, false)
-	if _, ok := g.Renew(Approved{}, 100*second, second); ok {
+	if _, ok := g.Renew(Approved{}, Detector, 100*second, second); ok {
 		t.Error("nothing was renewed")
 	}
 }

@@ -115,6 +115,9 @@ func controlRooms() []room {
 		{"control/detect", []string{"control/rate", "control/flowspec"}},
 		{"control/ban", []string{"control/rate", "control/detect", "control/flowspec"}},
 		{"control/ban/journal", nil},
+		{"control/announce", []string{
+			"control/ban", "control/ban/journal", "control/governor",
+		}},
 		{"control/governor", []string{"control/ban", "control/flowspec"}},
 		{"control/report", []string{
 			"control/ban", "control/capture", "control/detect", "control/rate",
