@@ -73,6 +73,11 @@ func (f *Facts) source(out []Finding, s *Source) []Finding {
 			"%s of %s arrive on queues that are not captured from, and went to the host.",
 			perSecond(s.Passed.Now), name), "ethtool -l " + name})
 	}
+	if n := s.Lost[unattached].Now; n > 0 {
+		out = append(out, Finding{unattached, Warning, StageInterface, fmt.Sprintf(
+			"%s arrived on %s before weir was attached to it: it was replaced, or its queues were.",
+			perSecond(n), name), "ip -s link show " + name})
+	}
 	out = f.losses(out, s)
 	if s.Received.Now == 0 && s.Passed.Now == 0 && f.Uptime >= settled {
 		out = append(out, f.silence(s))
@@ -85,6 +90,9 @@ func (f *Facts) losses(out []Finding, s *Source) []Finding {
 	lost, worst := Count{}, ""
 	for _, place := range slices.Sorted(maps.Keys(s.Lost)) {
 		c := s.Lost[place]
+		if place == unattached {
+			continue // no worker was too slow for these
+		}
 		lost.N += c.N
 		lost.Now += c.Now
 		if worst == "" || c.Now > s.Lost[worst].Now {

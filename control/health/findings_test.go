@@ -64,6 +64,10 @@ func TestFindings(t *testing.T) {
 		f.Sources[0].Lost = map[string]Count{"rx_ring_full": {100, 100}, "nic_missed": {7, 0}}
 	}, "drops", Error, "9.09 % of the frames of eth1 are lost before weir sees them (rx_ring_full",
 		"weir cores")
+	f(func(f *Facts) {
+		f.Sources[0].Lost = map[string]Count{"unattached": {900, 70}}
+	}, "unattached", Warning, "70 frames/s arrived on eth1 before weir was attached to it",
+		"ip -s link show eth1")
 	f(func(f *Facts) { f.Foreign = Count{60_000, 1000} }, "foreign", Error,
 		"100 % of the packets are from and to addresses outside the networks (10.0.0.0/16)",
 		"weir config show")
@@ -103,7 +107,7 @@ func TestFindingsOfLittle(t *testing.T) {
 func TestStages(t *testing.T) {
 	facts := healthy()
 	facts.Sources[0].Passed = Count{30, 3}
-	facts.Sources[0].Lost = map[string]Count{"rx_ring_full": {20, 2}}
+	facts.Sources[0].Lost = map[string]Count{"rx_ring_full": {20, 2}, "unattached": {4, 1}}
 	facts.Sources = append(facts.Sources, Source{Lost: map[string]Count{"rx_ring_full": {1, 1}}})
 	facts.Shed, facts.Foreign = Count{5, 1}, Count{100, 10}
 	facts.Dropped = map[string]Count{"not_ip": {95, 9}}
@@ -124,7 +128,7 @@ func TestStages(t *testing.T) {
 			t.Errorf("%s: in %d, the stage before handed on %d", s.Name, s.In, stages[i-1].Out)
 		}
 	}
-	if stages[0].In != 60_051 || stages[1].Lost[0] != (Loss{"rx_ring_full", 21, 3}) {
+	if stages[0].In != 60_055 || stages[1].Lost[0] != (Loss{"rx_ring_full", 21, 3}) {
 		t.Errorf("%+v", stages[:2])
 	}
 }

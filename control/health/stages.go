@@ -15,21 +15,29 @@ const (
 	StageMitigation = "mitigation"
 )
 
+// unattached is the name of frames that an interface received while nobody was attached to it. They
+// never came to a ring, unlike those of all other names.
+const unattached = "unattached"
+
 // Stages returns a packet's way with what was lost on it. What the interface handed over is what
 // the workers took plus what was lost before them: every stage's In is its Out and its Lost.
 func Stages(f *Facts) []Stage {
 	ring := Stage{Name: StageRing, Unit: "frames"}
 	passed := Count{}
+	port := Stage{Name: StageInterface, Unit: "frames"}
 	for i := range f.Sources {
 		s := &f.Sources[i]
 		passed.N += s.Passed.N
 		passed.Now += s.Passed.Now
 		for _, place := range slices.Sorted(maps.Keys(s.Lost)) {
-			ring.lose(place, s.Lost[place])
+			if place == unattached {
+				port.lose(place, s.Lost[place])
+			} else {
+				ring.lose(place, s.Lost[place])
+			}
 		}
 	}
 	ring.out(f.Received, f.ReceivedNow)
-	port := Stage{Name: StageInterface, Unit: "frames"}
 	port.lose("passed_to_host", passed)
 	port.out(ring.In, ring.InNow)
 

@@ -124,17 +124,22 @@ type account struct {
 	before   uint64 // lost by the veth on its way here
 	received uint64
 	dropped  uint64 // between the interface and Poll, by name
+	missed   uint64 // unattached
 }
 
-func (a account) sum() uint64 { return a.before + a.received + a.dropped }
+func (a account) sum() uint64 { return a.before + a.received + a.dropped + a.missed }
 
 func (r *rig) account() (a account) {
 	r.t.Helper()
 	st := r.mirror.Status()
 	for i := range st.Sockets {
 		a.received += st.Sockets[i].Received
-		for _, n := range st.Sockets[i].Dropped {
-			a.dropped += n
+		for name, n := range st.Sockets[i].Dropped {
+			if name == DropUnattached {
+				a.missed += n
+			} else {
+				a.dropped += n
+			}
 		}
 	}
 	all, err := r.lab.Counters(lab.Gen, 0)
@@ -322,8 +327,13 @@ func TestInterfaceReplaced(t *testing.T) {
 		eventually(t, "every frame again", func() bool {
 			return r.account().sum() == after.sum()+1000
 		})
-		if !slices.Contains(r.told, StateMissing) || r.state() != StateUp {
+		r.mu.Lock()
+		if !slices.Contains(r.told, StateMissing) {
 			t.Errorf("told %v", r.told)
+		}
+		r.mu.Unlock()
+		if r.state() != StateUp {
+			t.Errorf("%+v", r.mirror.Status())
 		}
 	}
 }

@@ -97,4 +97,6 @@ type SocketStatus struct {
 const (
 	DropRing   = "ring_full" // the worker was too slow
 	DropClosed = "closed"    // in the ring when the socket was given up
+	// DropUnattached is at the interface while we had no socket there.
+	DropUnattached = "unattached"
 )

@@ -30,6 +30,7 @@ type Mirror struct {
 	state   string
 	reason  string
 	past    []ring.Stats // of sockets released, by worker
+	gap     nic.Gap      // frames that came while there was no socket
 }
 
 // Open opens the sockets. The error is nic.ErrMissing where there is no such interface; one that is
@@ -107,11 +108,13 @@ func (m *Mirror) attach(i *nic.Interface) (err error) {
 			}
 		}
 	}
+	m.absent() // until now: all that takes its time is done
 	for _, s := range sockets {
 		if err := s.unmute(); err != nil {
 			return err
 		}
 	}
+	m.reckon(sockets)
 	m.mu.Lock()
 	m.index, m.sockets, m.promisc = i.Index, sockets, promisc
 	m.mu.Unlock()
@@ -178,8 +181,14 @@ func (m *Mirror) follow() (state, reason string) {
 		if m.detach(); m.index != 0 {
 			return StateRefused, "a worker does not let go of the socket that it had"
 		}
+		if i, err = m.nic.Find(m.config.Interface); err != nil {
+			return m.state, m.reason // gone again: the next look says so
+		}
 	}
 	if m.index == 0 {
+		m.mu.Lock()
+		m.gap.Absent(&i)
+		m.mu.Unlock()
 		if err := m.attach(&i); err != nil && !waits(err, &i) {
 			return StateRefused, err.Error()
 		}
@@ -219,6 +228,7 @@ func (m *Mirror) detach() {
 			return
 		}
 	}
+	m.leave()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_ = m.bury() // of an interface that is gone: nothing is left to be closed in order
@@ -256,6 +266,9 @@ func (m *Mirror) Status() Status {
 	st := Status{Interface: m.config.Interface, State: m.state, Reason: m.reason}
 	for n := range m.sources {
 		st.Sockets = append(st.Sockets, SocketStatus{n, m.totals(n)})
+	}
+	if n := m.gap.N(); n > 0 { // of no worker in particular
+		st.Sockets[0].Dropped[DropUnattached] += n
 	}
 	return st
 }

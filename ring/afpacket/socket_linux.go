@@ -150,15 +150,28 @@ func (s *socket) join(group int, by Spread) (int, error) {
 // would be an allocation for every call.
 func (s *socket) fail(err error) { s.broken.Store(&err) }
 
-// stats returns the socket's totals.
-func (s *socket) stats() ring.Stats {
+// taken returns how many frames have come to the socket.
+func (s *socket) taken() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ask()
+	return s.put + s.drops
+}
+
+// ask takes on the kernel's counts.
+func (s *socket) ask() {
 	st, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err == nil { // Packets counts those that it dropped as well
 		s.put += uint64(st.Packets - st.Drops)
 		s.drops += uint64(st.Drops)
 	}
+}
+
+// stats returns the socket's totals.
+func (s *socket) stats() ring.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ask()
 	return ring.Stats{
 		Received: s.received.Load(), Bytes: s.bytes.Load(),
 		Dropped: map[string]uint64{DropRing: s.drops},

@@ -125,10 +125,11 @@ type account struct {
 	received uint64
 	dropped  uint64 // between the driver and Poll, by name
 	passed   uint64
+	missed   uint64 // unattached
 	refused  uint64 // by the socket, as the driver counts: again those that are dropped
 }
 
-func (a account) sum() uint64 { return a.before + a.received + a.dropped + a.passed }
+func (a account) sum() uint64 { return a.before + a.received + a.dropped + a.passed + a.missed }
 
 func (r *rig) account() (a account) {
 	r.t.Helper()
@@ -136,8 +137,12 @@ func (r *rig) account() (a account) {
 	a.passed = st.Passed
 	for i := range st.Queues {
 		a.received += st.Queues[i].Received
-		for _, n := range st.Queues[i].Dropped {
-			a.dropped += n
+		for name, n := range st.Queues[i].Dropped {
+			if name == DropUnattached {
+				a.missed += n
+			} else {
+				a.dropped += n
+			}
 		}
 	}
 	a.before = r.total(lab.Gen, "tx_queue_%d_xdp_xmit_errors")

@@ -100,7 +100,7 @@ func (a *attachment) load(i *nic.Interface, mode link.XDPAttachFlags) error {
 }
 
 // cover makes the program run on receive queues that came after it was attached: a veth runs it
-// only on those that it had then, and past it frames would reach the host uncounted.
+// only on those that it had then, and past it frames reach the host uncounted by it.
 func (a *attachment) cover(queues int) error {
 	if queues <= a.covered {
 		return nil

@@ -115,4 +115,6 @@ const (
 	DropFill   = "fill_ring_empty" // no frame was free, or the frame was too long
 	DropClosed = "queue_closed"    // in the ring when the socket was given up
 	DropMissed = "nic_missed"      // by the hardware, which had no room: its own count
+	// DropUnattached is at the interface while we were not attached to it, or to a queue that came.
+	DropUnattached = "unattached"
 )

@@ -254,8 +254,7 @@ func TestQueuesChange(t *testing.T) {
 }
 
 // TestQueuesCome holds all queues: those that come are opened, and none can be taken away, since
-// the kernel refuses as long as a socket is bound to it. Until a queue is held its frames may
-// reach the host uncounted: a veth's does not run our program before.
+// the kernel refuses as long as a socket is bound to it.
 func TestQueuesCome(t *testing.T) {
 	for _, workers := range []int{3, 0} {
 		if testing.Short() && workers == 0 {

@@ -164,8 +164,12 @@ func (m *Mirror) Status() Status {
 	for _, q := range slices.Sorted(maps.Keys(m.worker)) {
 		st.Queues = append(st.Queues, m.statusOf(q))
 	}
-	if len(st.Queues) > 0 && m.missed > 0 { // of no queue in particular
-		st.Queues[0].Dropped[DropMissed] += m.missed
+	if len(st.Queues) > 0 { // of no queue in particular
+		for name, n := range map[string]uint64{DropMissed: m.missed, DropUnattached: m.gap.N()} {
+			if n > 0 {
+				st.Queues[0].Dropped[name] += n
+			}
+		}
 	}
 	return st
 }

@@ -32,6 +32,9 @@ type Mirror struct {
 	passed uint64             // of programs taken off
 	missed uint64             // by the interface's own count, since it was opened
 	seen   nic.Interface      // as it was at the last look
+	known  uint64             // what taken returned just before that look
+	gap    nic.Gap            // frames that came while we were not attached
+	base   uint64             // what taken returned when the gap began
 	failed map[int]string     // queues that could not be opened, and why
 }
 
@@ -176,6 +179,7 @@ func (m *Mirror) Run(ctx context.Context, tell func(state, reason string)) {
 
 // follow brings what we hold to what the interface is now.
 func (m *Mirror) follow() {
+	known := m.taken()
 	i, err := m.nic.Find(m.config.Interface)
 	switch {
 	case errors.Is(err, nic.ErrMissing):
@@ -190,8 +194,11 @@ func (m *Mirror) follow() {
 			m.set(StateRefused, "a worker does not let go of the socket that it had")
 			return
 		}
+		if i, err = m.nic.Find(m.config.Interface); err != nil {
+			return // gone again: the next look says so
+		}
 	}
-	m.observe(&i)
+	m.observe(&i, known)
 	queues, err := m.wanted(&i)
 	if err != nil {
 		m.set(StateRefused, err.Error())
@@ -205,17 +212,8 @@ func (m *Mirror) follow() {
 	}
 	uncovered := m.att.cover(i.RXQueues)
 	m.match(queues)
+	m.reckon()
 	m.set(i.State(), m.complaint(uncovered))
-}
-
-// observe notes what the interface itself has lost since the last look.
-func (m *Mirror) observe(i *nic.Interface) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.seen.Index == i.Index && i.Missed > m.seen.Missed {
-		m.missed += i.Missed - m.seen.Missed
-	}
-	m.seen = *i
 }
 
 // reattach attaches to an interface that came back.

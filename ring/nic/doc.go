@@ -22,6 +22,7 @@ type Interface struct {
 	// Encapsulation is what frames begin with: ether, loopback, or, as for none and ppp, IP.
 	Encapsulation string
 	Received      uint64 // packets since it exists, by its own count
+	Began         uint64 // of Received, before it was here under this name; Find knows it
 	Missed        uint64 // that the hardware had no room for, by its own count
 }
 

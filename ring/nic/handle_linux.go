@@ -21,6 +21,7 @@ type Handle struct {
 	ethtool *ethtool.Ethtool
 	changed chan struct{}
 	done    chan struct{}
+	births  births
 }
 
 // requestTimeout bounds one question to the kernel.
@@ -32,7 +33,10 @@ func Open() (*Handle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	h := &Handle{route: route, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	h := &Handle{
+		route: route, changed: make(chan struct{}, 1), done: make(chan struct{}),
+		births: births{all: map[int]birth{}},
+	}
 	if err := route.SetSocketTimeout(requestTimeout); err != nil {
 		route.Close()
 		return nil, fmt.Errorf("bound a netlink socket's wait: %w", err)
@@ -51,13 +55,15 @@ func Open() (*Handle, error) {
 func (h *Handle) subscribe() error {
 	updates := make(chan netlink.LinkUpdate, 64)
 	err := netlink.LinkSubscribeWithOptions(updates, h.done, netlink.LinkSubscribeOptions{
+		ListExisting:  true,
 		ErrorCallback: func(error) {}, // a lost update: whoever watches also looks now and then
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe to changes of links: %w", err)
 	}
 	go func() { // ends when the subscription does, by Close
-		for range updates {
+		for u := range updates {
+			h.births.note(&u)
 			select {
 			case h.changed <- struct{}{}:
 			default: // one is waiting to be taken
@@ -97,6 +103,7 @@ func (h *Handle) Find(name string) (Interface, error) {
 	if i.RXQueues == 0 { // a driver without channels: what it made
 		i.RXQueues = max(1, link.Attrs().NumRxQueues)
 	}
+	i.Began = h.births.of(&i)
 	return i, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -256,4 +257,53 @@ func TestClose_Leak(t *testing.T) {
 		}
 	}
 	goleak.VerifyNone(t, before)
+}
+
+// TestBegan knows what interfaces had counted before they were here, under their name.
+func TestBegan(t *testing.T) {
+	l := lab.New(t, lab.Options{})
+	h := open(t, l)
+	send := func(n int) {
+		t.Helper()
+		before := find(t, h, "mirror0").Received
+		if _, err := l.SendFrames(0, slices.Repeat([][]byte{make([]byte, 60)}, n)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "received", func() bool {
+			return find(t, h, "mirror0").Received == before+uint64(n)
+		})
+	}
+	began := func(want uint64) {
+		t.Helper()
+		if i := find(t, h, "mirror0"); i.Began != want {
+			t.Errorf("%+v, want %d", i, want)
+		}
+	}
+	change := func(f func(i netlink.Link) error) {
+		t.Helper()
+		err := l.Sut().Do(func() error {
+			i, err := netlink.LinkByName("mirror0")
+			if err != nil {
+				return err
+			}
+			return f(i)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(3)
+	began(0)
+	change(func(i netlink.Link) error {
+		return errors.Join(netlink.LinkSetDown(i), netlink.LinkSetName(i, "other0"),
+			netlink.LinkSetName(i, "mirror0"), netlink.LinkSetUp(i))
+	})
+	eventually(t, "up", func() bool { i := find(t, h, "mirror0"); return i.State() == "up" })
+	send(2)
+	eventually(t, "begun anew", func() bool { return find(t, h, "mirror0").Began == 3 })
+	if err := l.Replace(0); err != nil {
+		t.Fatal(err)
+	}
+	send(4)
+	began(0)
 }
