@@ -19,7 +19,7 @@ func (m *mirror) openAFPacket(clock func() int64) ([]waker, error) {
 	}
 	a, err := afpacket.Open(afpacket.Config{
 		Interface: m.Interface, Workers: workers, Promiscuous: m.Promiscuous,
-		Incoming: m.Direction == config.Incoming, Spin: m.spin(), Clock: clock,
+		Incoming: m.Direction == config.Incoming, Spin: m.spin, Clock: clock,
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"time"
 
 	"weir/control"
 )
@@ -34,4 +35,21 @@ func chooseCores(ms []*mirror, in []control.Input, allowed []int) {
 			}
 		}
 	}
+}
+
+// ownCoreSpin is how long a worker with a core of its own polls without sleeping.
+const ownCoreSpin = time.Millisecond
+
+// spin returns how long workers on cores poll without sleeping: 0 unless each has its core for
+// itself, of all that the file names, and two of the machine's are left for everything else.
+func spin(cores, named []int, cpus int) time.Duration {
+	count := map[int]int{}
+	for _, c := range named {
+		count[c]++
+	}
+	shared := func(c int) bool { return count[c] > 1 }
+	if len(cores) == 0 || slices.ContainsFunc(cores, shared) || cpus < len(count)+housekeeping {
+		return 0
+	}
+	return ownCoreSpin
 }

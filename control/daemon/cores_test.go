@@ -33,3 +33,21 @@ func TestChooseCores(t *testing.T) {
 	f([]int{-1}, []int{0, 1}, []int{-1})
 	f([]int{-1}, nil, []int{-1})
 }
+
+func TestSpin(t *testing.T) {
+	f := func(cores, named []int, cpus int, want bool) {
+		t.Helper()
+		if got := spin(cores, named, cpus); (got == ownCoreSpin) != want || !want && got != 0 {
+			t.Errorf("%v of %v on %d: %v", cores, named, cpus, got)
+		}
+	}
+	f(nil, nil, 8, false) // on chosen cores, or none
+	f([]int{1}, []int{1}, 2, false)
+	f([]int{1}, []int{1}, 3, true)
+	f([]int{2, 3}, []int{2, 3}, 4, true)
+	f([]int{2, 3}, []int{2, 3}, 3, false)
+	f([]int{0, 1}, []int{0, 1, 2, 3}, 4, false) // two interfaces take all
+	f([]int{0, 1}, []int{0, 1, 2, 3}, 6, true)
+	f([]int{1, 2}, []int{1, 2, 2}, 8, false) // a core that another interface uses too
+	f([]int{5}, []int{5, 2, 2}, 8, true)
+}

@@ -23,6 +23,7 @@ type mirror struct {
 	source port
 	first  int   // the number of its first worker
 	cores  []int // by source; -1: not pinned
+	spin   time.Duration
 }
 
 // port is what the engines have in common.
@@ -41,9 +42,6 @@ type waker interface {
 // viewName is that of all mirrors: what they see adds up.
 const viewName = "mirror"
 
-// ownCoreSpin is how long a worker with a core of its own polls without sleeping.
-const ownCoreSpin = time.Millisecond
-
 // openMirrors opens every interface that the file names. On an error nothing stays open.
 func openMirrors(
 	c *config.Config, clock func() int64,
@@ -54,9 +52,17 @@ func openMirrors(
 			ms, in = nil, nil
 		}
 	}()
+	var named []int
+	for i := range c.Capture.AFXDP {
+		named = append(named, c.Capture.AFXDP[i].Cores...)
+	}
+	for i := range c.Capture.AFPacket {
+		named = append(named, c.Capture.AFPacket[i].Cores...)
+	}
 	for i := range c.Capture.AFXDP {
 		x := &c.Capture.AFXDP[i]
 		m := &mirror{Mirror: &x.Mirror, engine: "afxdp", first: len(in)}
+		m.spin = spin(m.Cores, named, runtime.NumCPU())
 		sources, err := m.openAFXDP(x, clock)
 		if err != nil {
 			return ms, in, err
@@ -65,6 +71,7 @@ func openMirrors(
 	}
 	for i := range c.Capture.AFPacket {
 		m := &mirror{Mirror: &c.Capture.AFPacket[i].Mirror, engine: "afpacket", first: len(in)}
+		m.spin = spin(m.Cores, named, runtime.NumCPU())
 		sources, err := m.openAFPacket(clock)
 		if err != nil {
 			return ms, in, err
@@ -86,7 +93,7 @@ func (m *mirror) openAFXDP(x *config.AFXDP, clock func() int64) ([]waker, error)
 	a, err := afxdp.Open(afxdp.Config{
 		Interface: x.Interface, Queues: x.Queues, Workers: len(x.Cores),
 		ZeroCopy: modes[x.ZeroCopy], Promiscuous: x.Promiscuous, Force: x.Force,
-		Spin: m.spin(), Clock: clock,
+		Spin: m.spin, Clock: clock,
 	})
 	if err != nil {
 		return nil, err
@@ -97,14 +104,6 @@ func (m *mirror) openAFXDP(x *config.AFXDP, clock func() int64) ([]waker, error)
 		out = append(out, s)
 	}
 	return out, nil
-}
-
-// spin is how long workers poll without sleeping: where each has a core that nobody else needs.
-func (m *mirror) spin() time.Duration {
-	if n := len(m.Cores); n > 0 && n+1 < runtime.NumCPU() {
-		return ownCoreSpin
-	}
-	return 0
 }
 
 // inputs appends an input for each of the mirror's sources.
