@@ -21,6 +21,8 @@ type Status struct {
 	Total   uint64       `json:"attacks_total"` // since the start
 
 	Sources []Source `json:"sources"`
+
+	Mitigation Mitigation `json:"mitigation"`
 }
 
 // ConfigStatus is the configuration in force.
