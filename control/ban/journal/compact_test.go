@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // grown is a journal of four routes that the next record makes too large.
@@ -64,6 +65,27 @@ func TestCompactionCrash(t *testing.T) {
 	}
 	if old < 3000/step || anew < 4 {
 		t.Errorf("%d crashes found the old file, %d the new one", old, anew)
+	}
+}
+
+// TestCompactionDropsExpired writes no lease that has ended; its route stays known until it is
+// withdrawn.
+func TestCompactionDropsExpired(t *testing.T) {
+	clock := stillClock()
+	j, _ := mustOpen(t, newMemDisk(), clock, Options{CompactBytes: 4000})
+	brief := route(9)
+	brief.Lease = time.Second
+	mustIntend(t, j, brief)
+	clock.mu.Lock()
+	clock.boot += int64(time.Second)
+	clock.mu.Unlock()
+	for n := 0; j.State().Bytes < 3700; n++ {
+		mustIntend(t, j, route(n%4))
+	}
+	mustIntend(t, j, route(0))
+	mustClose(t, j)
+	if s := j.State(); s.Compactions != 1 || s.Records != 4 || s.Routes != 5 {
+		t.Errorf("state %+v", s)
 	}
 }
 

@@ -72,9 +72,10 @@ func TestSlowDisk(t *testing.T) {
 		})
 		other := route(1)
 		other.ID = "other"
-		began := time.Now()
 		late := make(chan error)
 		go func() { late <- j.Intent(context.Background(), other) }()
+		synctest.Wait()
+		began := time.Now()
 		err := j.Intent(context.Background(), route(2))
 		if took := time.Since(began); !errors.Is(err, ErrSlow) || took != 500*time.Millisecond {
 			t.Errorf("%v after %v", err, took)
@@ -93,7 +94,7 @@ func TestSlowDisk(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		s := j.State()
-		if s.Err != nil || s.Cancelled == 0 || s.Queued != 0 || s.LastSync < 5*time.Second {
+		if s.Err != nil || s.Cancelled != 1 || s.Queued != 0 || s.LastSync < 5*time.Second {
 			t.Errorf("in the end: %+v", s)
 		}
 		hang.heal()
@@ -244,8 +245,86 @@ func TestOpenOnABrokenDisk(t *testing.T) {
 		if !slices.Equal(d.content(badName+"1"), data) {
 			t.Error("the damaged file is not kept")
 		}
+		disk.set(failing("write", syscall.EIO)) // so that there will be another new file
+		_ = j.Intent(context.Background(), route(7))
+		disk.heal()
+		time.Sleep(2 * time.Second)
 		mustClose(t, j)
 		hasPrefixes(t, d, "healed", 0, 2)
+		if names := mustList(t, d); !slices.Equal(names, []string{fileName, badName + "1"}) {
+			t.Errorf("left: %v", names)
+		}
+	})
+}
+
+// TestPartOfABatch fills the disk within a batch of intents of which the first ones fit: all of
+// them are refused, also those that come while the disk thinks about it, and none is found.
+func TestPartOfABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for room := range 1300 { // the four take more
+			d := newMemDisk()
+			var disk faults
+			d.fail = disk.fail
+			j, _ := mustOpen(t, d, runningClock(), Options{})
+			disk.set(func(op, _ string) error {
+				if op == "write" || op == "fsync" {
+					time.Sleep(50 * time.Millisecond)
+				}
+				return nil
+			})
+			results := make(chan error, 8)
+			ask := func(n int) { results <- j.Intent(context.Background(), route(n)) }
+			go ask(0)
+			time.Sleep(20 * time.Millisecond)
+			for n := 1; n < 5; n++ {
+				go ask(n)
+			}
+			time.Sleep(100 * time.Millisecond)
+			d.setRoom(room)
+			go ask(5)
+			began := time.Now()
+			if err := <-results; err != nil {
+				t.Fatal(err)
+			}
+			for range 5 {
+				if err := <-results; !errors.Is(err, syscall.ENOSPC) {
+					t.Fatalf("room for %d: %v", room, err)
+				}
+			}
+			if waited := time.Since(began); waited > 300*time.Millisecond {
+				t.Errorf("refused after %v", waited)
+			}
+			disk.heal()
+			synctest.Wait()
+			hasPrefixes(t, d, "refused", 0)
+		}
+	})
+}
+
+// TestCloseCancels closes while the disk hangs, so that the last intent becomes durable too late in
+// the very last write.
+func TestCloseCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newMemDisk()
+		j, _ := mustOpen(t, d, runningClock(), Options{})
+		d.fail = func(op, _ string) error {
+			if op == "fsync" {
+				time.Sleep(600 * time.Millisecond)
+			}
+			return nil
+		}
+		results := make(chan error, 2)
+		go func() { results <- j.Intent(context.Background(), route(1)) }()
+		time.Sleep(400 * time.Millisecond)
+		go func() { results <- j.Intent(context.Background(), route(2)) }()
+		time.Sleep(10 * time.Millisecond)
+		mustClose(t, j)
+		for range 2 {
+			if err := <-results; !errors.Is(err, ErrSlow) {
+				t.Error(err)
+			}
+		}
+		hasPrefixes(t, d, "closed")
 	})
 }
 

@@ -73,7 +73,8 @@ type pending struct {
 // State is how a journal fares.
 type State struct {
 	// Err says why the journal is degraded, nil that it is healthy. Degraded, an Intent is
-	// refused; what is asked for otherwise is kept and written when the disk works again.
+	// refused; what is asked for otherwise is kept. Every Options.Retry a new file is tried, for
+	// which the disk needs room beside the old one; with it the journal is healthy again.
 	Err error
 
 	// Housekeeping says why the file could not be made smaller; Intents are not affected.

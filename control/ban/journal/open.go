@@ -118,15 +118,14 @@ func (j *Journal) begin() error {
 		return err
 	}
 	began := j.clock.Boot()
-	b := &batch{changes: j.running()}
-	err := w.commit(j.gen, b)
+	err := w.rewrite(j.gen, j.running())
 	if denied(err) {
 		if w.file != nil {
 			err = errors.Join(err, w.file.Close())
 		}
 		return err
 	}
-	j.settle(b, err, time.Duration(j.clock.Boot()-began))
+	j.settle(&batch{}, err, time.Duration(j.clock.Boot()-began))
 	return nil
 }
 

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// rewrite puts a new file in place of the old one, with b in it. Wherever it is interrupted, the
-// old or the new file is there and whole.
-func (w *writer) rewrite(gen uint64, b *batch) error {
-	body, before := w.encode(make([]byte, headerSize), gen, b)
-	header{gen, w.seq, uint32(before)}.appendTo(body[:0])
+// rewrite puts a new file with these routes in place of the old one. Wherever it is interrupted,
+// the old or the new one is there and whole.
+func (w *writer) rewrite(gen uint64, routes []entry) error {
+	body, size := w.encode(make([]byte, headerSize), gen, &batch{changes: routes})
+	header{gen, w.seq, uint32(size)}.appendTo(body[:0])
 	f, err := w.temporary(body)
 	if err != nil {
 		return fmt.Errorf("write the journal anew: %w", err)
@@ -22,12 +22,10 @@ func (w *writer) rewrite(gen uint64, b *batch) error {
 	}
 	w.file, w.sound = f, false // until the new name is known to be on the disk
 	if err := w.replace(); err != nil {
-		_ = f.Truncate(int64(before)) // what is refused shall not be found
 		return fmt.Errorf("put the new journal in place: %w", err)
 	}
-	n := len(b.changes) + len(b.intents)
 	w.sound, w.unsynced = true, false
-	w.size, w.records, w.seq = int64(len(body)), n, w.seq+uint64(n)
+	w.size, w.records, w.seq = int64(size), len(routes), w.seq+uint64(len(routes))
 	w.compact = max(w.least, 2*w.size)
 	return nil
 }

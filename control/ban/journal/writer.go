@@ -26,8 +26,8 @@ type writer struct {
 // batch is what goes to the disk at once.
 type batch struct {
 	dirty   map[netip.Prefix]bool
-	changes []entry // the state of dirty prefixes; of all live ones for a new file
-	intents []*pending
+	changes []entry    // the state of dirty prefixes; of all live ones for a new file
+	intents []*pending // none for a new file: a degraded journal refuses them
 	sync    bool
 }
 
@@ -99,10 +99,10 @@ func (j *Journal) turn() {
 func (j *Journal) compact() {
 	w := &j.writer
 	j.mu.Lock()
-	b := &batch{changes: j.running()}
+	live := j.running()
 	j.busy = max(1, j.clock.Boot())
 	j.mu.Unlock()
-	err := w.rewrite(j.gen, b)
+	err := w.rewrite(j.gen, live)
 	if err != nil {
 		w.compact = w.size + j.options.CompactBytes/4 // not at every record
 	}
@@ -112,7 +112,7 @@ func (j *Journal) compact() {
 	if err == nil {
 		j.state.Compactions++
 	} else if !w.sound {
-		j.state.Err = err
+		j.degrade(err)
 	}
 	j.state.Bytes, j.state.Records = w.size, w.records
 }
@@ -158,37 +158,49 @@ func (j *Journal) settle(b *batch, err error, took time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, p := range b.intents {
-		if p.gaveUp {
-			if err == nil { // durable, and refused: what is live in its place has to follow
-				j.state.Cancelled++
-				j.dirty[p.Prefix] = true
-				j.poke()
-			}
-			continue
-		}
-		if err == nil {
+		switch {
+		case !p.gaveUp && err == nil:
 			j.live[p.Prefix] = p.entry
+			p.reply(nil)
+		case !p.gaveUp:
+			p.reply(err)
+		case err == nil: // durable, and refused: what is live in its place has to follow
+			j.state.Cancelled++
+			j.dirty[p.Prefix] = true
+			j.poke()
 		}
-		p.answered = true
-		p.answer <- err
 	}
+	j.busy, j.state.Err = 0, nil
 	if err != nil {
 		for p, sync := range b.dirty {
 			j.dirty[p] = j.dirty[p] || sync
 		}
+		j.degrade(err)
 	}
-	j.busy = 0
-	j.state.Err = err
 	j.state.Bytes, j.state.Records = w.size, w.records
 	if took > 0 {
 		j.state.LastSync = took
 	}
 }
 
+// degrade refuses the intents that came meanwhile, and all until a new file is there.
+func (j *Journal) degrade(err error) {
+	j.state.Err = err
+	for _, p := range j.intents {
+		p.reply(err)
+	}
+	j.intents = nil
+}
+
+func (p *pending) reply(err error) {
+	p.answered = true
+	p.answer <- err
+}
+
 // commit makes b durable, in a new file if the old one cannot be trusted.
 func (w *writer) commit(gen uint64, b *batch) error {
 	if !w.sound {
-		return w.rewrite(gen, b)
+		return w.rewrite(gen, b.changes)
 	}
 	return w.append(gen, b)
 }
