@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -104,10 +105,11 @@ func (r *reader) expect(t testing.TB, want string) {
 		}
 		n, err := r.Read(buf)
 		r.got.Write(buf[:n])
+		if err != nil && r.got.Len() >= len(want) {
+			break
+		}
 		if errors.Is(err, io.EOF) { // nobody writes yet
 			time.Sleep(lookTime)
-		} else if err != nil && r.got.Len() >= len(want) {
-			break
 		}
 	}
 	if got := r.got.String(); got != want {
@@ -188,8 +190,10 @@ func TestPipe(t *testing.T) {
 	if s.Routes != 2 || s.Announced != 4 || s.Withdrawn != 1 || s.Opened != 1 || s.Unread != 0 {
 		t.Errorf("%+v", s)
 	}
-	p.Set(nil)
-	stop() // what Set was given before is still told
+	p.mu.Lock()
+	p.want = nil // as Set does, before Run has taken notice
+	p.mu.Unlock()
+	stop()
 	r.expect(t, del2+del6)
 	if s := p.State(); s.Open || s.Routes != 0 || s.Withdrawn != 3 {
 		t.Errorf("%+v", s)
@@ -276,7 +280,7 @@ func TestFullPipe(t *testing.T) {
 	if longest > time.Second {
 		t.Errorf("Set took %v", longest)
 	}
-	if s := p.State(); !s.Open || s.Unread < 4096 {
+	if s := p.State(); !s.Open || (s.Unread < 4096 && runtime.GOOS == "linux") {
 		t.Errorf("%+v", s)
 	}
 	p.Set([]governor.Approved{a1})

@@ -175,12 +175,10 @@ func TestOrder(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	for range 4 {
-		for _, action := range []string{Ban, Unban} {
-			for _, target := range targets {
-				if !r.Queue(job(target, action, "")) {
-					t.Fatal("dropped")
-				}
+	for _, target := range targets {
+		for i := range 8 {
+			if !r.Queue(job(target, []string{Ban, Unban}[i%2], "")) {
+				t.Fatal("dropped")
 			}
 		}
 	}
