@@ -2,7 +2,6 @@ package control
 
 import (
 	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -88,14 +87,16 @@ type Hosts struct {
 }
 
 // board is where the loop leaves pictures for others to look at. Looking at one never makes the
-// loop wait for more than a copy of a few kilobytes: while somebody reads the hosts, those of the
-// next second are not kept.
+// loop wait: it shows its own by copying it to one of two pages, that which is not the latest and
+// so has no readers; and while somebody reads the hosts, those of the next second are not kept.
 type board struct {
-	wanted atomic.Int64 // until when hosts are kept
+	wanted  atomic.Int64 // until when hosts are kept
+	picture Picture      // the loop's
+	pages   [2]page
+	latest  atomic.Uint32 // of pages
 
-	small   sync.Mutex
-	picture Picture
-	asked   map[counters.Key]int64 // until when
+	asking sync.Mutex // of those who replace asked
+	asked  atomic.Pointer[map[counters.Key]int64]
 
 	big   sync.RWMutex
 	hosts Hosts
@@ -103,17 +104,40 @@ type board struct {
 	walk  survey // the loop's, reused
 }
 
+type page struct {
+	mu sync.RWMutex
+	Picture
+}
+
 // Picture returns the last second. Its slices are the caller's.
-func (e *Engine) Picture() Picture {
-	b := &e.board
-	b.small.Lock()
-	defer b.small.Unlock()
-	p := b.picture
-	p.History = slices.Clone(p.History)
-	p.Networks = slices.Clone(p.Networks)
-	p.Workers = slices.Clone(p.Workers)
-	p.Open = slices.Clone(p.Open)
+func (e *Engine) Picture() (p Picture) {
+	g := &e.board.pages[e.board.latest.Load()]
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	p.copy(&g.Picture)
 	return p
+}
+
+// copy makes p another q, in slices of its own.
+func (p *Picture) copy(q *Picture) {
+	history, networks, workers, open := p.History[:0], p.Networks[:0], p.Workers[:0], p.Open[:0]
+	*p = *q
+	p.History = append(history, q.History...)
+	p.Networks = append(networks, q.Networks...)
+	p.Workers = append(workers, q.Workers...)
+	p.Open = append(open, q.Open...)
+}
+
+// show shows the loop's picture, unless somebody has looked at the page for a second by now.
+func (b *board) show() {
+	next := 1 - b.latest.Load()
+	g := &b.pages[next]
+	if !g.mu.TryLock() {
+		return
+	}
+	g.copy(&b.picture)
+	g.mu.Unlock()
+	b.latest.Store(next)
 }
 
 // Hosts calls look with the hosts of the last second, which are valid until it returns. Hosts are
@@ -148,21 +172,28 @@ func (b *board) makeRoom() {
 func (e *Engine) Ask(now int64, key counters.Key) bool {
 	b := &e.board
 	b.wanted.Store(now + wantedFor)
-	b.small.Lock()
-	defer b.small.Unlock()
-	for k, until := range b.asked {
-		if until < now {
-			delete(b.asked, k)
+	b.asking.Lock()
+	defer b.asking.Unlock()
+	asked := map[counters.Key]int64{}
+	for k, until := range b.askedNow() {
+		if until >= now {
+			asked[k] = until
 		}
 	}
-	if _, known := b.asked[key]; !known && len(b.asked) >= maxAsked {
+	if _, known := asked[key]; !known && len(asked) >= maxAsked {
 		return false
 	}
-	if b.asked == nil {
-		b.asked = map[counters.Key]int64{}
-	}
-	b.asked[key] = now + wantedFor
+	asked[key] = now + wantedFor
+	b.asked.Store(&asked)
 	return true
+}
+
+// askedNow returns the addresses asked for by name, with until when. Nobody changes it any more.
+func (b *board) askedNow() map[counters.Key]int64 {
+	if asked := b.asked.Load(); asked != nil {
+		return *asked
+	}
+	return nil
 }
 
 // survey is the loop's walk over one second's entries.
@@ -272,8 +303,6 @@ func (b *board) end(e *Engine, s *survey) {
 		b.big.Unlock()
 	}
 	b.floor = floorOf(&s.spread)
-	b.small.Lock()
-	defer b.small.Unlock()
 	p := &b.picture
 	p.Last = e.Pipeline.Since(&p.Pipeline)
 	p.Time, p.Window, p.Pipeline = s.now, s.window, e.Pipeline
@@ -293,6 +322,7 @@ func (b *board) end(e *Engine, s *survey) {
 		p.Open = append(p.Open, *in)
 		p.Open[len(p.Open)-1].Timeline = nil
 	})
+	b.show()
 }
 
 // floorOf returns the least power of two of packets that so few hosts have that they can be kept.
@@ -335,10 +365,9 @@ func (p *Picture) workers(e *Engine, now int64) {
 
 // keepAsked looks up the hosts that were asked for.
 func (b *board) keepAsked(e *Engine) {
-	b.small.Lock()
-	defer b.small.Unlock()
-	b.hosts.Asked = make(map[counters.Key]HostSecond, len(b.asked))
-	for key := range b.asked {
+	asked := b.askedNow()
+	b.hosts.Asked = make(map[counters.Key]HostSecond, len(asked))
+	for key := range asked {
 		h := HostSecond{Key: key}
 		for _, v := range e.views {
 			slot, direct, ours := v.layout.Slot(key.Addr())
