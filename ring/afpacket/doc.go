@@ -31,25 +31,13 @@ type Config struct {
 	Workers     int // sources, at least 1
 	Promiscuous bool
 	Incoming    bool // leave out what this host sends
-	Spread      Spread
-	Blocks      int // per worker; 0: DefaultBlocks
-	BlockSize   int // bytes, a multiple of the page size; 0: DefaultBlockSize
+	Blocks      int  // per worker; 0: DefaultBlocks
+	BlockSize   int  // bytes, a multiple of the page size; 0: DefaultBlockSize
 	// Spin is how long a source polls without sleeping after its last frame; 0 sleeps at once.
 	Spin time.Duration
 	// Clock gives nanoseconds since 1970 UTC, and never goes back.
 	Clock func() int64
 }
-
-// Spread is what decides which worker a frame goes to.
-type Spread uint8
-
-// ByFlow keeps a flow with one worker. ByCPU and ByQueue keep what one CPU, or one receive queue
-// of the interface, received with one worker: for workers that have those CPUs for their own.
-const (
-	ByFlow Spread = iota
-	ByCPU
-	ByQueue
-)
 
 func (c *Config) withDefaults() error {
 	c.Workers = max(1, c.Workers)
@@ -62,8 +50,6 @@ func (c *Config) withDefaults() error {
 	switch {
 	case c.Clock == nil:
 		return errors.New("no clock")
-	case c.Spread > ByQueue:
-		return fmt.Errorf("spread %d over workers", c.Spread)
 	case c.Blocks < 2 || c.BlockSize < 4096 || c.BlockSize%4096 != 0 ||
 		uint64(c.Blocks)*uint64(c.BlockSize) > 1<<31:
 		return fmt.Errorf("%d blocks of %d bytes", c.Blocks, c.BlockSize)

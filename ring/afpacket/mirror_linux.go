@@ -103,7 +103,7 @@ func (m *Mirror) attach(i *nic.Interface) (err error) {
 			return err
 		}
 		if len(m.sources) > 1 {
-			if group, err = s.join(group, m.config.Spread); err != nil {
+			if group, err = s.join(group); err != nil {
 				return err
 			}
 		}

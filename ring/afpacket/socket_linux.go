@@ -124,15 +124,10 @@ func (s *socket) bound(index int) bool {
 	return !ok || at.Ifindex == index
 }
 
-// join makes the socket a member of a fanout group: of a new one, whose number it returns, where
-// group is 0.
-func (s *socket) join(group int, by Spread) (int, error) {
-	mode := [...]int{
-		ByFlow:  unix.PACKET_FANOUT_HASH,
-		ByCPU:   unix.PACKET_FANOUT_CPU,
-		ByQueue: unix.PACKET_FANOUT_QM,
-	}[by]
-	arg := group | mode<<16
+// join makes the socket a member of a fanout group, which keeps a flow with one of them: of a new
+// group, whose number it returns, where group is 0.
+func (s *socket) join(group int) (int, error) {
+	arg := group | unix.PACKET_FANOUT_HASH<<16
 	if group == 0 {
 		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
 	}
