@@ -34,6 +34,14 @@ type Incident struct {
 	Actions   []Action
 }
 
+// Direction returns "incoming" or "outgoing"; "other" where there is no attack.
+func (in *Incident) Direction() string {
+	if in.Manual {
+		return "other"
+	}
+	return in.Trigger.Direction.String()
+}
+
 // Action is one change of traffic that was asked for, or would have been.
 type Action struct {
 	Time        int64 // nanoseconds since 1970 UTC

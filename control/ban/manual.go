@@ -47,6 +47,9 @@ func (b *Book) Unban(target netip.Addr, reason string, now int64, events []Event
 	return b.withdraw(p, reason, now, events), true
 }
 
+// Restored is the reason of a route that Restore brought back.
+const Restored = "restored"
+
 // Restore brings back a route that stood before a restart, with what is left of its lease. Its
 // incident is known by name only; a fresh one of its target adopts it.
 func (b *Book) Restore(in Incident, lease, now int64, asker Asker, events []Event) (
@@ -58,7 +61,7 @@ func (b *Book) Restore(in Incident, lease, now int64, asker Asker, events []Even
 	if refusal := asker.Ask(&in, lease, b.seq+1); refusal != "" {
 		return refusal, events
 	}
-	return "", b.route(&incident{Incident: in}, lease, "restored", now, events)
+	return "", b.route(&incident{Incident: in}, lease, Restored, now, events)
 }
 
 // Withdraw ends the route for p, if there is one.

@@ -40,6 +40,24 @@ type Asker interface {
 // Routes returns the number of mitigations in force, dry runs included.
 func (b *Book) Routes() int { return len(b.routes) }
 
+// Standing is a mitigation in force, on its way, or in a dry run one that would be.
+type Standing struct {
+	Action
+	Lease  int64 // its end, nanoseconds since 1970 UTC
+	ID     string
+	Manual bool
+}
+
+// Standing returns all mitigations, in order of address.
+func (b *Book) Standing() []Standing {
+	all := make([]Standing, 0, len(b.routes))
+	for _, r := range b.routes {
+		all = append(all, Standing{r.Action, r.lease, r.incident.ID, r.incident.Manual})
+	}
+	slices.SortFunc(all, func(x, y Standing) int { return x.Prefix.Compare(y.Prefix) })
+	return all
+}
+
 // Deadline returns the earliest time at which a Tick has something to do even if nothing can be
 // seen: the end of a lease, or of the time of a route whose incident is over.
 func (b *Book) Deadline() (at int64, ok bool) {

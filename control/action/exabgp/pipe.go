@@ -46,8 +46,10 @@ type Pipe struct {
 	log     *slog.Logger
 	refresh time.Duration
 	wake    chan struct{}
+	changed chan struct{}
 
 	mu    sync.Mutex
+	stand map[netip.Prefix]bool // told to the reader, as of the last turn that told something
 	want  map[netip.Prefix]route // replaced, never changed
 	stale map[netip.Prefix]route
 	bad   error // of what Set was given
@@ -73,7 +75,7 @@ func New(c Config, log *slog.Logger) (*Pipe, error) {
 		return nil, err
 	}
 	return &Pipe{
-		path: c.Pipe, log: log, refresh: refreshTime, wake: make(chan struct{}, 1),
+		path: c.Pipe, log: log, refresh: refreshTime, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		stale: map[netip.Prefix]route{}, told: told{prefixes: map[netip.Prefix]*news{}},
 	}, nil
 }
@@ -123,12 +125,25 @@ func (p *Pipe) Withdraw(prefix netip.Prefix, nextHop netip.Addr) {
 	p.turnSoon()
 }
 
-func (p *Pipe) turnSoon() {
+func (p *Pipe) turnSoon() { signal(p.wake) }
+
+// signal wakes who waits for c; one signal is as good as several.
+func signal(c chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
-	default: // it will turn already
+	case c <- struct{}{}:
+	default:
 	}
 }
+
+// Stands reports whether the reader was told the route for prefix.
+func (p *Pipe) Stands(prefix netip.Prefix) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stand[prefix]
+}
+
+// Changed receives after Stands may answer otherwise.
+func (p *Pipe) Changed() <-chan struct{} { return p.changed }
 
 // State returns how far ExaBGP was told what is wanted.
 func (p *Pipe) State() State {
@@ -196,7 +211,11 @@ func (p *Pipe) turn(now time.Time) {
 	p.state.Open = p.file != nil
 	p.state.Announced += uint64(announced)
 	p.state.Withdrawn += uint64(withdrawn)
-	p.state.Routes, p.state.Unread = p.told.announced(), unread
+	if written > 0 {
+		p.stand = p.told.standing()
+		signal(p.changed)
+	}
+	p.state.Routes, p.state.Unread = len(p.stand), unread
 	p.state.Pending = len(steps) - written
 	p.state.Error = text(err)
 }

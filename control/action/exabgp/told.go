@@ -78,12 +78,13 @@ func (t *told) suspect(prefix netip.Prefix, r route) {
 	}
 }
 
-// announced returns how many routes stand by what was told.
-func (t *told) announced() (count int) {
-	for _, n := range t.prefixes {
+// standing returns the routes that stand by what was told.
+func (t *told) standing() map[netip.Prefix]bool {
+	out := map[netip.Prefix]bool{}
+	for prefix, n := range t.prefixes {
 		if n.left == farewells && n.route.announce != "" {
-			count++
+			out[prefix] = true
 		}
 	}
-	return count
+	return out
 }

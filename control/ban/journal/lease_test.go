@@ -21,7 +21,7 @@ func TestLeases(t *testing.T) {
 		}
 		j, r := mustOpen(t, d, clock, Options{})
 		if want <= 0 {
-			if len(r.Routes) != 0 || r.Expired != 1 {
+			if len(r.Routes) != 0 || len(r.Expired) != 1 {
 				t.Errorf("%s: %+v", name, r)
 			}
 		} else if len(r.Routes) != 1 || r.Routes[0].Lease != want {

@@ -15,7 +15,7 @@ import (
 // Restored is what Open found.
 type Restored struct {
 	Routes  []Survivor // by Asked, then by prefix
-	Expired int        // routes whose lease ended while there was no weir
+	Expired []Route    // whose lease ended while there was no weir, by prefix
 	Cut     int        // bytes of a torn write that were cut off the end
 
 	// Damaged says that the file was changed by something other than weir, so that Routes may
@@ -94,7 +94,7 @@ func (j *Journal) restore(c contents) Restored {
 	for p, e := range c.live {
 		left := e.from.left(e.Lease, at)
 		if left <= 0 {
-			r.Expired++
+			r.Expired = append(r.Expired, e.Route)
 			continue
 		}
 		e.from, e.Lease = at, left
@@ -104,6 +104,7 @@ func (j *Journal) restore(c contents) Restored {
 	slices.SortFunc(r.Routes, func(a, b Survivor) int {
 		return cmp.Or(cmp.Compare(a.Asked, b.Asked), a.Prefix.Compare(b.Prefix))
 	})
+	slices.SortFunc(r.Expired, func(a, b Route) int { return a.Prefix.Compare(b.Prefix) })
 	for i := range r.Routes {
 		r.Routes[i].Communities = slices.Clone(r.Routes[i].Communities)
 	}
@@ -141,8 +142,8 @@ func (r *Restored) note(degraded error) string {
 	if n := len(r.Routes); n > 0 {
 		add("routes restored: %d", n)
 	}
-	if r.Expired > 0 {
-		add("leases that had ended: %d", r.Expired)
+	if n := len(r.Expired); n > 0 {
+		add("leases that had ended: %d", n)
 	}
 	if r.Cut > 0 {
 		add("an unfinished write of %d bytes was cut off", r.Cut)
