@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"weir/control/api"
 )
@@ -41,22 +41,22 @@ func FuzzTop(f *testing.F) {
 			case 3:
 				msg = sane(&m, kind(next(&i))%numKinds)
 			case 4, 5, 6, 7, 8, 9, 11, 14:
-				msg = tea.KeyMsg{Type: []tea.KeyType{tea.KeyUp, tea.KeyDown, tea.KeyLeft,
-					tea.KeyRight, tea.KeyTab, tea.KeyShiftTab, tea.KeyPgDown,
-					tea.KeyBackspace}[op%8]}
+				msg = key([]string{"up", "down", "left", "right", "tab", "shift+tab", "pgdown",
+					"backspace"}[op%8])
 			case 'e':
-				msg = tea.KeyMsg{Type: tea.KeyEnter}
+				msg = key("enter")
 			case 27:
-				msg = tea.KeyMsg{Type: tea.KeyEsc}
+				msg = key("esc")
 			case 28:
-				msg = tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(s), Paste: n&8 > 0,
-					Alt: n&16 > 0}
+				msg = tea.PasteMsg{Content: s}
+			case 29:
+				msg = tea.KeyPressMsg{Text: s, Mod: tea.KeyMod(n)}
 			default:
-				msg = tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{rune(op)}}
+				msg = key(string(rune(op)))
 			}
 			after, _ := m.Update(msg)
 			m = after.(Model)
-			fitsScreen(t, m, m.View())
+			fitsScreen(t, m, m.text())
 		}
 	})
 }
@@ -119,7 +119,7 @@ func BenchmarkFrame(b *testing.B) {
 				next, _ := m.Update(status)
 				next, _ = next.Update(hosts)
 				m = next.(Model)
-				if len(m.View()) < 1000 {
+				if len(m.text()) < 1000 {
 					b.Fatal("no picture")
 				}
 			}

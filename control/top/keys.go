@@ -3,7 +3,7 @@ package top
 import (
 	"unicode/utf8"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"weir/control/api"
 )
@@ -11,31 +11,37 @@ import (
 // maxFilter is longer than any prefix and most names.
 const maxFilter = 64
 
-// onKeys takes what was typed. Keys that arrive together, as those of a held key do over a slow
-// line, come in one message.
-func (m *Model) onKeys(msg tea.KeyMsg) tea.Cmd {
-	if msg.Type != tea.KeyRunes || msg.Paste || m.entering || len(msg.Runes) < 2 {
-		return m.onKey(msg)
-	}
-	if first := msg.Runes[0]; first == '[' || first == 'O' {
-		return nil // the rest of an escape sequence that was torn apart, not keys
-	}
-	var cmds []tea.Cmd
-	for _, r := range msg.Runes {
-		cmds = append(cmds, m.onKey(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}}))
-		m.settle() // the next key acts on what this one leads to
-	}
-	return tea.Batch(cmds...)
+// stroke is a key that was pressed, or text that was pasted.
+type stroke struct {
+	name string // as bubbletea's, such as "ctrl+c"; of what prints, that; "" of a paste
+	text string // what it writes
 }
 
-func (m *Model) onKey(msg tea.KeyMsg) tea.Cmd {
-	key := msg.String()
+// strokeOf returns the stroke that msg tells of.
+func strokeOf(msg tea.Msg) stroke {
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		if msg.Mod.Contains(tea.ModAlt) {
+			return stroke{name: msg.String()}
+		}
+		return stroke{msg.String(), msg.Text}
+	case tea.PasteMsg:
+		return stroke{text: msg.Content}
+	}
+	return stroke{}
+}
+
+func (m *Model) onKey(s stroke) tea.Cmd {
+	key := s.name
+	if !m.entering && m.tornOff(key) {
+		return nil
+	}
 	m.notice = ""
 	if key == "ctrl+c" {
 		return tea.Quit
 	}
 	if m.entering {
-		return m.enterKey(msg)
+		return m.enterKey(s)
 	}
 	if key == "q" {
 		return tea.Quit
@@ -53,22 +59,38 @@ func (m *Model) onKey(msg tea.KeyMsg) tea.Cmd {
 	return m.placeKey(key)
 }
 
+// tornOff reports whether key is none, but part of an escape sequence whose beginning came so long
+// before over a slow line that it was taken for keys.
+func (m *Model) tornOff(key string) bool {
+	torn := m.torn
+	m.torn = false
+	switch {
+	case key == "[" || key == "O" || key == "alt+[" || key == "alt+shift+o":
+		m.torn = true
+		return true
+	case !torn || len(key) != 1:
+		return false
+	}
+	m.torn = key >= "0" && key <= "9" || key == ";"
+	return m.torn || key == "~" || key >= "A" && key <= "Z" // what ends one
+}
+
 // enterKey edits the filter.
-func (m *Model) enterKey(msg tea.KeyMsg) tea.Cmd {
-	switch msg.Type {
-	case tea.KeyEnter:
+func (m *Model) enterKey(s stroke) tea.Cmd {
+	switch s.name {
+	case "enter":
 		m.entering = false
 		return m.setFilter(m.input)
-	case tea.KeyEsc:
+	case "esc":
 		m.entering = false
 		return m.setFilter("")
-	case tea.KeyBackspace:
+	case "backspace":
 		_, n := utf8.DecodeLastRuneInString(m.input)
 		m.input = m.input[:len(m.input)-n]
-	case tea.KeyCtrlU:
+	case "ctrl+u":
 		m.input = ""
-	case tea.KeyRunes, tea.KeySpace:
-		if in := m.input + cleaned(string(msg.Runes), false); !msg.Alt && len(in) <= maxFilter {
+	default:
+		if in := m.input + cleaned(s.text, false); len(in) <= maxFilter {
 			m.input = in
 		}
 	}
@@ -145,7 +167,7 @@ func (m *Model) placeKey(key string) tea.Cmd {
 		return m.drill()
 	case "esc", "backspace":
 		return m.goBack()
-	case " ":
+	case "space":
 		return m.freeze()
 	case "r":
 		return m.demand(m.need()...)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"weir/control/api"
 )
@@ -42,6 +42,9 @@ func TestKeys(t *testing.T) {
 		{"u", start + " unit 1"}, {"u u u", start + " unit 3"}, {"u u u u", start},
 		{"jjj", "Hosts pps incoming v0 row 3"}, {"2 jjjkb", "Networks bps incoming v0 row 1"},
 		{"/ab", start + " entering ab"}, {"/ qq", start + " entering qq"}, {"[3~", start},
+		{"[1;5B j", "Hosts pps incoming v0 row 1"}, {"[ j", "Hosts pps incoming v0 row 1"},
+		{"OP 2", "Networks pps incoming v0 row 0"}, {"? [3~ 2", start},
+		{"/ [3", start + " entering [3"},
 		{"2", "Networks pps incoming v0 row 0"}, {"tab tab", "Attacks pps incoming v0 row 0"},
 		{"shift+tab", "Cores pps incoming v0 row 0"}, {"4 tab", start}, {"3 1", start},
 		{"?", start + " help"}, {"? ?", start}, {"? esc", start}, {"? 2", start},
@@ -69,7 +72,7 @@ func TestKeys(t *testing.T) {
 		if got := summary(&s.m); got != c.want {
 			t.Errorf("%s: %s, want %s", c.keys, got, c.want)
 		}
-		fitsScreen(t, s.m, s.m.View())
+		fitsScreen(t, s.m, s.m.text())
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"weir/control/api"
 )
@@ -100,6 +100,7 @@ type Model struct {
 
 	help     bool
 	entering bool   // of a filter
+	torn     bool   // an escape sequence has begun, and is no key
 	input    string // so far
 	notice   string // until the next key
 	frozen   bool
@@ -143,8 +144,8 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmd = m.onTick(time.Time(msg))
 	case answer:
 		cmd = m.onAnswer(msg)
-	case tea.KeyMsg:
-		cmd = m.onKeys(msg)
+	case tea.KeyPressMsg, tea.PasteMsg:
+		cmd = m.onKey(strokeOf(msg))
 	default:
 		return m, nil
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"weir/control/api"
 )
@@ -222,26 +222,50 @@ func (s *screen) send(msg tea.Msg) {
 	s.t.Fatal("the screen asks without end")
 }
 
-// press sends keys by their names, separated by spaces; "space" is the space bar.
+// press sends keys by their names, separated by spaces; "space" is the space bar. What is no name
+// is typed key by key.
 func (s *screen) press(keys string) {
 	s.t.Helper()
 	for _, k := range strings.Fields(keys) {
-		s.send(key(k))
+		if _, ok := codes[strings.TrimPrefix(k, "shift+")]; ok || strings.Contains(k, "ctrl+") {
+			s.send(key(k))
+			continue
+		}
+		for _, r := range k {
+			s.send(key(string(r)))
+		}
 	}
 }
 
-func key(name string) tea.KeyMsg {
-	types := map[string]tea.KeyType{
-		"enter": tea.KeyEnter, "esc": tea.KeyEsc, "backspace": tea.KeyBackspace, "tab": tea.KeyTab,
-		"shift+tab": tea.KeyShiftTab, "up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft,
-		"right": tea.KeyRight, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "home": tea.KeyHome,
-		"end": tea.KeyEnd, "ctrl+c": tea.KeyCtrlC, "ctrl+u": tea.KeyCtrlU,
+// codes are those of keys that do not print.
+var codes = map[string]rune{
+	"enter": tea.KeyEnter, "esc": tea.KeyEsc, "backspace": tea.KeyBackspace, "tab": tea.KeyTab,
+	"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight,
+	"pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown, "home": tea.KeyHome, "end": tea.KeyEnd,
+	"space": tea.KeySpace,
+}
+
+func key(name string) tea.KeyPressMsg {
+	name, shift := strings.CutPrefix(name, "shift+")
+	name, ctrl := strings.CutPrefix(name, "ctrl+")
+	k := tea.KeyPressMsg{}
+	if shift {
+		k.Mod |= tea.ModShift
 	}
-	if t, ok := types[name]; ok {
-		return tea.KeyMsg{Type: t}
+	if ctrl {
+		k.Mod |= tea.ModCtrl
 	}
-	if name == "space" {
-		return tea.KeyMsg{Type: tea.KeySpace, Runes: []rune{' '}}
+	code, ok := codes[name]
+	switch {
+	case name == "space":
+		k.Code, k.Text = code, " "
+	case ok:
+		k.Code = code
+	default:
+		k.Code = []rune(name)[0]
+		if !ctrl {
+			k.Text = name
+		}
 	}
-	return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(name)}
+	return k
 }

@@ -9,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 
 	"weir/control/api"
 )
@@ -41,7 +41,7 @@ func oneCell(r rune) bool {
 		return true // lines and blocks, which the screen itself is full of
 	}
 	return r > '~' && r != utf8.RuneError && unicode.IsPrint(r) && !unicode.Is(unicode.M, r) &&
-		lipgloss.Width(string(r)) == 1
+		ansi.StringWidth(string(r)) == 1
 }
 
 // clip shortens cleaned text to w cells.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"weir/control/api"
 )
@@ -40,8 +40,7 @@ type Options struct {
 // Run shows the screen until the user quits or ctx ends.
 func Run(ctx context.Context, src Source, o Options, in io.Reader, out io.Writer) error {
 	m := New(src, o, time.Now())
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithAltScreen(), tea.WithInput(in),
-		tea.WithOutput(out))
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out))
 	_, err := p.Run()
 	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
 		return nil

@@ -54,10 +54,10 @@ func TestNoColor(t *testing.T) {
 		s := open(t, 80, 24)
 		s.m.opt.Look = LookFrom(func(k string) string { return env[k] }, false)
 		s.press(keys)
-		calm := s.m.View()
+		calm := s.m.text()
 		s.f.err = &api.Unreachable{Err: context.DeadlineExceeded}
 		s.tick(3 * time.Second)
-		if strings.Contains(calm+s.m.View(), "\x1b") {
+		if strings.Contains(calm+s.m.text(), "\x1b") {
 			t.Errorf("after %q:\n%q", keys, calm)
 		}
 	}
@@ -69,7 +69,7 @@ func TestUnknownFlows(t *testing.T) {
 	status := sampleStatus()
 	status.Traffic.In.FPS, status.Traffic.Out = 0, api.Rates{}
 	s.send(answer{kind: kindStatus, at: s.m.now, value: status})
-	v := strings.Split(s.m.View(), "\n")
+	v := strings.Split(s.m.text(), "\n")
 	if !strings.Contains(v[1], "  - flow/s") || !strings.Contains(v[2], "  0 flow/s") {
 		t.Errorf("flows:\n%s\n%s", v[1], v[2])
 	}
@@ -85,7 +85,7 @@ func TestIdentity(t *testing.T) {
 		status := sampleStatus()
 		status.Version, status.Mode, status.Uptime = c.version, "enforce", 999*86400
 		s.send(answer{kind: kindStatus, at: s.m.now, value: status})
-		first, _, _ := strings.Cut(s.m.View(), "\n")
+		first, _, _ := strings.Cut(s.m.text(), "\n")
 		for _, want := range []string{"weir ", "ENFORCE", "drops 0.08%", "attacks 2"} {
 			if !strings.Contains(first, want) {
 				t.Errorf("%d: no %q in %q", c.width, want, first)
@@ -99,7 +99,7 @@ func TestFrozenAge(t *testing.T) {
 	s := open(t, 80, 24)
 	s.press("space")
 	age := func() string {
-		_, rest, _ := strings.Cut(s.m.View(), " FROZEN, ")
+		_, rest, _ := strings.Cut(s.m.text(), " FROZEN, ")
 		got, _, _ := strings.Cut(rest, " old ")
 		return got
 	}
@@ -119,7 +119,7 @@ func TestStaleIsGrey(t *testing.T) {
 	s := open(t, 80, 24)
 	s.m.opt.Look.Styles = true
 	severe := func() (n int) {
-		for i, l := range strings.Split(s.m.View(), "\n") {
+		for i, l := range strings.Split(s.m.text(), "\n") {
 			if i != 3 { // the line that says why
 				n += strings.Count(l, ";31m") + strings.Count(l, ";33m")
 			}
@@ -131,7 +131,7 @@ func TestStaleIsGrey(t *testing.T) {
 	}
 	s.f.err = &api.Unreachable{Err: context.DeadlineExceeded}
 	s.tick(3 * time.Second)
-	if n := severe(); n != 0 || !strings.Contains(s.m.View(), "\x1b[0;2m") {
+	if n := severe(); n != 0 || !strings.Contains(s.m.text(), "\x1b[0;2m") {
 		t.Errorf("%d spans of old data are severe", n)
 	}
 	s.f.err = nil

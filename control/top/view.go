@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	tea "charm.land/bubbletea/v2"
+
 	"weir/control/api"
 )
 
@@ -21,7 +23,14 @@ const (
 )
 
 // View implements tea.Model.
-func (m Model) View() string {
+func (m Model) View() tea.View {
+	v := tea.NewView(m.text())
+	v.AltScreen = true
+	return v
+}
+
+// text is what the screen shows.
+func (m Model) text() string {
 	k := m.opt.Look
 	if m.width < minWidth || m.height < minHeight {
 		text := fmt.Sprintf("weir top needs at least %dx%d", minWidth, minHeight)

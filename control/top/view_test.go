@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 
 	"weir/control/api"
 )
@@ -44,7 +44,7 @@ func fitsScreen(t *testing.T, m Model, got string) {
 		t.Errorf("%d lines on %d", len(lines), m.height)
 	}
 	for _, l := range lines {
-		if w := lipgloss.Width(l); w > m.width {
+		if w := ansi.StringWidth(l); w > m.width {
 			t.Errorf("%d cells on %d: %q", w, m.width, l)
 		}
 	}
@@ -99,7 +99,7 @@ func TestScreens(t *testing.T) {
 			if c.change != nil {
 				c.change(s)
 			}
-			got := s.m.View()
+			got := s.m.text()
 			fitsScreen(t, s.m, got)
 			golden(t, c.name, got)
 		})
@@ -122,16 +122,16 @@ func noTraffic(s *screen) {
 func TestFirstAnswerMissing(t *testing.T) {
 	s := &screen{t, New(&fake{err: &api.Unreachable{Err: os.ErrNotExist}},
 		Options{Socket: "/run/weir/api.sock"}, epoch()), nil}
-	if v := s.m.View(); !strings.Contains(v, "waiting for the daemon at /run/weir/api.sock") {
+	if v := s.m.text(); !strings.Contains(v, "waiting for the daemon at /run/weir/api.sock") {
 		t.Errorf("before the first answer:\n%s", v)
 	}
 	s.tick(0)
-	if v := s.m.View(); !strings.Contains(v, "no daemon at /run/weir/api.sock; retrying") {
+	if v := s.m.text(); !strings.Contains(v, "no daemon at /run/weir/api.sock; retrying") {
 		t.Errorf("after a failure:\n%s", v)
 	}
 	s.m.src = &fake{}
 	s.tick(time.Second)
-	if v := s.m.View(); !strings.Contains(v, "203.0.113.7") || strings.Contains(v, "no daemon") {
+	if v := s.m.text(); !strings.Contains(v, "203.0.113.7") || strings.Contains(v, "no daemon") {
 		t.Errorf("after the daemon came:\n%s", v)
 	}
 }
@@ -142,7 +142,7 @@ func TestHungDaemon(t *testing.T) {
 	s.m.opt.Socket = "/" + strings.Repeat("very-long/", 20) + "api.sock"
 	s.f.err = context.DeadlineExceeded
 	s.tick(5 * time.Second)
-	v := s.m.View()
+	v := s.m.text()
 	fitsScreen(t, s.m, v)
 	for _, want := range []string{"no answer at /very", "api.sock - last data 5 s old; retrying"} {
 		if !strings.Contains(v, want) {
@@ -154,11 +154,11 @@ func TestHungDaemon(t *testing.T) {
 func TestListErrorShows(t *testing.T) {
 	s := open(t, 80, 24)
 	s.send(answer{kind: kindHosts, at: s.m.now, err: errors.New("bad filter")})
-	if v := s.m.View(); !strings.HasSuffix(v, "bad filter") || !strings.Contains(v, "203.0.113.7") {
+	if v := s.m.text(); !strings.HasSuffix(v, "bad filter") || !strings.Contains(v, "203.0.113.7") {
 		t.Errorf("the error or the last data is missing:\n%s", v)
 	}
 	s.m.errs[kindStatus] = errors.New("garbage")
-	if v := s.m.View(); !strings.Contains(v, "the daemon's answer is unusable: garbage - last") {
+	if v := s.m.text(); !strings.Contains(v, "the daemon's answer is unusable: garbage - last") {
 		t.Errorf("a status that is no status:\n%s", v)
 	}
 }
