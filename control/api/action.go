@@ -93,34 +93,44 @@ type RouteList struct {
 	Routes []Route   `json:"routes"`
 }
 
-// BanRequest asks for a blackhole of one address, or for its end.
+// BanRequest is what a person asks for: a blackhole of one address, or its end.
 type BanRequest struct {
-	Address netip.Addr    `json:"address"`
-	Reason  string        `json:"reason"` // 1 to 200 characters, printable
-	TTL     time.Duration `json:"ttl"`    // of a ban; as text, e.g. "30m"
+	Address netip.Addr    // of one host: without a zone, and IPv4 as such
+	Reason  string        // 1 to MaxReason characters, printable
+	TTL     time.Duration // of a ban, up to MaxTTL; an unban has none
 }
 
-// Outcome says what became of something that a person asked for.
+// Bounds of what a person may ask for.
+const (
+	MaxReason = 200 // characters
+	MaxTTL    = 365 * 24 * time.Hour
+)
+
+// Outcome says what became of something that a person asked for. A refusal is an Outcome too: the
+// question was understood, and nothing was done.
 type Outcome struct {
 	Type    string `json:"type"` // "ban", "unban", "freeze", "withdraw_all"
 	OK      bool   `json:"ok"`
 	DryRun  bool   `json:"dry_run"`           // mode is observe: nothing was announced
-	Refusal string `json:"refusal,omitempty"` // the rule's name
+	Refusal string `json:"refusal,omitempty"` // the rule's name, unless OK
 	Text    string `json:"text"`              // for people: what was done, or why not
 	Routes  int    `json:"routes"`            // that it was about
 }
 
 // Operator does what people ask for. Every method may be called from any goroutine, and returns
-// when the control loop has decided, not when routers know.
+// when the control loop has decided, not when routers know. The server holds requests to their
+// bounds before it asks.
 type Operator interface {
+	// Routes returns what is in force, on its way, or in a dry run would be, in order of prefix.
 	Routes() RouteList
+	// Ban announces a route to the address, or makes the one that stands last so long.
 	Ban(ctx context.Context, r BanRequest) (Outcome, error)
 	// Unban withdraws the address's route and spares an attack on it that goes on; ErrNotFound.
 	Unban(ctx context.Context, r BanRequest) (Outcome, error)
 	// Freeze refuses every new route from now on, or ends that.
 	Freeze(ctx context.Context, on bool) (Outcome, error)
-	// WithdrawAll ends every route and freezes. expect is how many the person believes there are;
-	// below 0: however many.
+	// WithdrawAll ends every route and freezes. expect is how many the person believes there are,
+	// or ErrUnexpected; below 0: however many.
 	WithdrawAll(ctx context.Context, expect int) (Outcome, error)
 }
 

@@ -26,7 +26,9 @@ type Backend interface {
 	// Reload reads the configuration file again; with dryRun it only says what would change. A
 	// file with errors changes nothing and is no error here: the result says what is wrong.
 	Reload(ctx context.Context, dryRun bool) (ReloadResult, error)
+
+	Operator
 }
 
-// ErrNotFound says that there is no such incident, or that nothing is kept of it.
+// ErrNotFound says that there is no such incident or route, or that nothing is kept of it.
 var ErrNotFound = errors.New("not found")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -142,45 +143,98 @@ func (c *Client) Attack(ctx context.Context, id string) (a Attack, err error) {
 
 // Report returns the text report of an incident.
 func (c *Client) Report(ctx context.Context, id string) ([]byte, error) {
-	return c.ask(ctx, http.MethodGet, "/api/v1/attacks/"+url.PathEscape(id)+"/report", nil)
+	return c.ask(ctx, &question{path: "/api/v1/attacks/" + url.PathEscape(id) + "/report"})
 }
 
 // Reload has the daemon read its file again; with dryRun it only says what would change.
 func (c *Client) Reload(ctx context.Context, dryRun bool) (r ReloadResult, err error) {
-	data, err := c.ask(ctx, http.MethodPost, "/api/v1/reload",
-		url.Values{"dry_run": {strconv.FormatBool(dryRun)}})
-	if err != nil {
-		return r, err
+	err = c.read(ctx, &question{
+		path: "/api/v1/reload", query: url.Values{"dry_run": {strconv.FormatBool(dryRun)}},
+		post: true, extra: reloadTimeout,
+	}, &r)
+	return r, err
+}
+
+// Routes returns the blackholes.
+func (c *Client) Routes(ctx context.Context) (l RouteList, err error) {
+	err = c.get(ctx, "/api/v1/routes", nil, &l)
+	return l, err
+}
+
+// Ban asks for a blackhole of one address. A refusal is no error: the Outcome is not OK.
+func (c *Client) Ban(ctx context.Context, r BanRequest) (Outcome, error) {
+	return c.operate(ctx, "/api/v1/ban", banBody{r.Address.String(), r.Reason, r.TTL.String()})
+}
+
+// Unban asks for the end of an address's blackhole; r.TTL is not heeded.
+func (c *Client) Unban(ctx context.Context, r BanRequest) (Outcome, error) {
+	return c.operate(ctx, "/api/v1/unban", unbanBody{r.Address.String(), r.Reason})
+}
+
+// Freeze has every new blackhole be refused, or ends that.
+func (c *Client) Freeze(ctx context.Context, on bool) (Outcome, error) {
+	return c.operate(ctx, "/api/v1/freeze", freezeBody{on})
+}
+
+// WithdrawAll ends every blackhole, if there are as many as expected; below 0: however many.
+func (c *Client) WithdrawAll(ctx context.Context, expect int) (Outcome, error) {
+	return c.operate(ctx, "/api/v1/withdraw-all", withdrawAllBody{max(expect, -1)})
+}
+
+func (c *Client) operate(ctx context.Context, path string, body any) (o Outcome, err error) {
+	q := &question{path: path, post: true}
+	if q.body, err = json.Marshal(body); err != nil {
+		return o, err
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("read the answer to a reload: %w", err)
-	}
-	return r, nil
+	err = c.read(ctx, q, &o)
+	return o, err
+}
+
+// question is what the daemon is asked.
+type question struct {
+	path  string
+	query url.Values
+	post  bool
+	body  []byte        // of a post; nil: none
+	extra time.Duration // that the answer may take
 }
 
 func (c *Client) get(ctx context.Context, path string, q url.Values, into any) error {
-	data, err := c.ask(ctx, http.MethodGet, path, q)
+	return c.read(ctx, &question{path: path, query: q}, into)
+}
+
+// read asks, and reads the answer as JSON.
+func (c *Client) read(ctx context.Context, q *question, into any) error {
+	data, err := c.ask(ctx, q)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fmt.Errorf("read the answer to %s: %w", path, err)
+		return fmt.Errorf("read the answer to %s: %w", q.path, err)
 	}
 	return nil
 }
 
-func (c *Client) ask(ctx context.Context, method, path string, q url.Values) ([]byte, error) {
-	target := "http://weir" + path
-	if len(q) > 0 {
-		target += "?" + q.Encode()
+// request returns q as HTTP has it.
+func (q *question) request(ctx context.Context) (*http.Request, error) {
+	target, method := "http://weir"+q.path, http.MethodGet
+	if len(q.query) > 0 {
+		target += "?" + q.query.Encode()
 	}
-	patience := c.patience
-	if method == http.MethodPost { // what may take the daemon long
-		patience += reloadTimeout
+	if q.post {
+		method = http.MethodPost
 	}
-	own, cancel := context.WithTimeout(ctx, patience)
+	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(q.body))
+	if err == nil && q.body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r, err
+}
+
+func (c *Client) ask(ctx context.Context, q *question) ([]byte, error) {
+	own, cancel := context.WithTimeout(ctx, c.patience+q.extra)
 	defer cancel()
-	request, err := http.NewRequestWithContext(own, method, target, nil)
+	request, err := q.request(own)
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +246,9 @@ func (c *Client) ask(ctx context.Context, method, path string, q url.Values) ([]
 	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read the answer to %s: %w", path, err)
+		return nil, fmt.Errorf("read the answer to %s: %w", q.path, err)
 	case len(data) > maxAnswer:
-		return nil, fmt.Errorf("read the answer to %s: more than %d bytes", path, maxAnswer)
+		return nil, fmt.Errorf("read the answer to %s: more than %d bytes", q.path, maxAnswer)
 	case answer.StatusCode >= http.StatusBadRequest:
 		p := &Problem{}
 		_ = json.Unmarshal(data, p) // another server's refusal: its status has to do

@@ -92,6 +92,13 @@ func questions() []string {
 		"GET /api/v1/attacks/ffffffffffffffff", "GET /api/v1/attacks/ffffffffffffffff/report",
 		"GET /api/v1/attacks/" + apitest.ActiveID + "/report",
 		"POST /api/v1/reload", "GET /api/v1/openapi.json", "GET /livez", "GET /readyz",
+		"GET /api/v1/routes",
+		`POST /api/v1/ban {"address":"203.0.113.7","reason":"ticket 4711","ttl":"30m"}`,
+		`POST /api/v1/ban {"address":"192.0.2.1","reason":"is refused","ttl":"8760h"}`,
+		`POST /api/v1/unban {"address":"203.0.113.7","reason":"é"}`,
+		`POST /api/v1/unban {"address":"192.0.2.1","reason":"has no route"}`,
+		`POST /api/v1/freeze {"on":true}`, `POST /api/v1/freeze {"on":false}`,
+		`POST /api/v1/withdraw-all {"expect":-1}`, `POST /api/v1/withdraw-all {"expect":7}`,
 	}
 	for query, values := range map[string]string{
 		"hosts?sort=": "pps bps fps percent", "hosts?direction=": "both incoming outgoing",
@@ -104,10 +111,20 @@ func questions() []string {
 	return append(out, "POST /api/v1/reload?dry_run=true", "POST /api/v1/reload?dry_run=false")
 }
 
+// request makes a request of a method, a target and perhaps a body.
+func request(question string) *http.Request {
+	method, rest, _ := strings.Cut(question, " ")
+	target, body, _ := strings.Cut(rest, " ")
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
+}
+
 func ask(h http.Handler, question string) *httptest.ResponseRecorder {
-	method, target, _ := strings.Cut(question, " ")
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+	h.ServeHTTP(w, request(question))
 	return w
 }
 
@@ -126,46 +143,51 @@ func TestAnswersFitTheDocument(t *testing.T) {
 			w := ask(s, question)
 			known := w.Code == http.StatusOK ||
 				w.Code == http.StatusNotFound && strings.Contains(question, "/attacks/") ||
+				w.Code == http.StatusNotFound && strings.Contains(question, "/unban") ||
+				w.Code == http.StatusConflict && strings.Contains(question, `"expect":7`) ||
 				w.Code == http.StatusServiceUnavailable && strings.Contains(question, "readyz")
 			if !known {
 				t.Errorf("%s: %s: status %d: %s", name, question, w.Code, w.Body)
 			}
-			if err := fits(t, router, question, w); err != nil {
-				t.Errorf("%s: %s: %v", name, question, err)
+			asked, err := fits(t, router, question, w)
+			if asked != nil || err != nil {
+				t.Errorf("%s: %s: %v, %v", name, question, asked, err)
 			}
 		}
 	}
 }
 
-// fits holds an answer to the document.
+// fits holds a question and its answer to the document.
 func fits(
 	t *testing.T, router routers.Router, question string, w *httptest.ResponseRecorder,
-) error {
+) (asked, answered error) {
 	t.Helper()
-	method, target, _ := strings.Cut(question, " ")
-	request := httptest.NewRequest(method, target, nil)
-	route, params, err := router.FindRoute(request)
+	r := request(question)
+	route, params, err := router.FindRoute(r)
 	if err != nil {
-		return err
+		return err, nil
 	}
-	return openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{
-			Request: request, Route: route, PathParams: params,
-		},
-		Status: w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes())),
+	in := &openapi3filter.RequestValidationInput{Request: r, Route: route, PathParams: params}
+	asked = openapi3filter.ValidateRequest(t.Context(), in)
+	answered = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in,
+		Status:                 w.Code, Header: w.Header(),
+		Body:    io.NopCloser(bytes.NewReader(w.Body.Bytes())),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	})
+	return asked, answered
 }
 
 func TestSchemasAreTheTypes(t *testing.T) {
-	types := map[string]reflect.Type{}
+	types := api.Bodies()
 	for _, v := range []any{
 		api.Status{}, api.ConfigStatus{}, api.MemoryStatus{}, api.LoopStatus{}, api.Traffic{},
 		api.Moment{}, api.Rates{}, api.Source{}, api.Core{}, api.CoreList{}, api.Pipeline{},
 		api.Stage{}, api.Loss{}, api.Finding{}, api.Host{}, api.HostList{}, api.Network{},
 		api.NetworkList{}, api.Why{}, api.Limit{}, api.Decision{}, api.Attack{}, api.Vector{},
 		api.Trigger{}, api.Action{}, api.AttackList{}, api.ReloadResult{}, api.Change{},
-		api.Problem{},
+		api.Mitigation{}, api.Peer{}, api.Speaker{}, api.Journal{}, api.Script{}, api.ExaBGP{},
+		api.Route{}, api.RouteList{}, api.Outcome{}, api.Problem{},
 	} {
 		types[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}

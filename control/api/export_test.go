@@ -2,6 +2,7 @@ package api
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -25,4 +26,13 @@ func (s *Server) Routes() map[string][]string {
 		out[pattern] = slices.Sorted(slices.Values(r.params))
 	}
 	return maps.Clone(out)
+}
+
+// Bodies returns the types of the bodies that requests have, by the names of their schemas.
+func Bodies() map[string]reflect.Type {
+	return map[string]reflect.Type{
+		"BanBody": reflect.TypeFor[banBody](), "UnbanBody": reflect.TypeFor[unbanBody](),
+		"FreezeBody":      reflect.TypeFor[freezeBody](),
+		"WithdrawAllBody": reflect.TypeFor[withdrawAllBody](),
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -93,16 +94,18 @@ func TestMalformedRequests(t *testing.T) {
 	for _, path := range []string{
 		"/api/v1/status", "/api/v1/pipeline", "/api/v1/networks", "/api/v1/cores",
 		"/api/v1/hosts", "/api/v1/hosts/203.0.113.7", "/api/v1/attacks", id, id + "/report",
-		"/api/v1/openapi.json", "/livez", "/readyz",
+		"/api/v1/routes", "/api/v1/openapi.json", "/livez", "/readyz",
 	} {
 		rows = append(rows, row{"GET " + path + "?nonsense=1", 400, `"nonsense"`},
 			row{"GET " + path + "?%1b%0a=1", 400, `"??"`},
 			row{"GET " + path + "?" + huge, 400, "unknown parameter"},
 			row{"POST " + path, 405, "GET, HEAD"}, row{"DELETE " + path, 405, "GET, HEAD"})
 	}
-	rows = append(rows, row{"GET /api/v1/reload", 405, "POST"},
-		row{"PUT /api/v1/reload", 405, "POST"},
-		row{"POST /api/v1/reload?nonsense=1", 400, `"nonsense"`})
+	for _, path := range []string{"reload", "ban", "unban", "freeze", "withdraw-all"} {
+		path = " /api/v1/" + path
+		rows = append(rows, row{"GET" + path, 405, "POST"}, row{"PUT" + path, 405, "POST"},
+			row{"POST" + path + "?nonsense=1", 400, `"nonsense"`})
+	}
 	s := api.NewServer(apitest.Sample(), quiet())
 	for _, r := range rows {
 		t.Run(r.question[:min(len(r.question), 60)], func(t *testing.T) {
@@ -185,20 +188,21 @@ func TestPanic(t *testing.T) {
 
 func FuzzRequest(f *testing.F) {
 	for _, question := range questions() {
-		method, target, _ := strings.Cut(question, " ")
+		method, rest, _ := strings.Cut(question, " ")
+		target, body, _ := strings.Cut(rest, " ")
 		path, query, _ := strings.Cut(target, "?")
-		f.Add(method, path, query)
+		f.Add(method, path, query, body)
 	}
-	f.Add("OPTIONS", "*", "")
-	f.Add("CONNECT", "/api/v1/attacks/../../x", "%zz;\x00")
+	f.Add("OPTIONS", "*", "", "")
+	f.Add("CONNECT", "/api/v1/attacks/../../x", "%zz;\x00", "{")
 	b := apitest.Sample()
 	b.Data.Status.Healthy = true
 	s := api.NewServer(b, quiet())
-	f.Fuzz(func(t *testing.T, method, path, query string) {
+	f.Fuzz(func(t *testing.T, method, path, query, body string) {
 		w := httptest.NewRecorder()
 		r := &http.Request{
 			Method: method, URL: &url.URL{Path: path, RawQuery: query}, Host: "weir",
-			Header: http.Header{}, Body: http.NoBody, RequestURI: path,
+			Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), RequestURI: path,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		}
 		s.ServeHTTP(w, r)

@@ -59,6 +59,7 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 type route struct {
 	server *Server
 	params []string
+	body   bool // it takes one
 	answer func(r *http.Request) (any, error)
 
 	patience time.Duration // for the answer; 0: as long as any
@@ -76,12 +77,16 @@ func (s *Server) routes() map[string]*route {
 	}
 	reload := get(s.reload, "dry_run")
 	reload.patience = reloadTimeout
+	post := func(answer func(*http.Request) (any, error)) *route {
+		return &route{server: s, body: true, answer: answer}
+	}
 	b := s.backend
 	return map[string]*route{
 		"GET /api/v1/status":   get(func(*http.Request) (any, error) { return b.Status(), nil }),
 		"GET /api/v1/pipeline": get(func(*http.Request) (any, error) { return b.Pipeline(), nil }),
 		"GET /api/v1/networks": get(func(*http.Request) (any, error) { return b.Networks(), nil }),
 		"GET /api/v1/cores":    get(func(*http.Request) (any, error) { return b.Cores(), nil }),
+		"GET /api/v1/routes":   get(func(*http.Request) (any, error) { return b.Routes(), nil }),
 		"GET /api/v1/hosts": get(s.hosts, "sort", "direction", "filter", "family",
 			"limit"),
 		"GET /api/v1/hosts/{address}":     get(s.why),
@@ -89,6 +94,10 @@ func (s *Server) routes() map[string]*route {
 		"GET /api/v1/attacks/{id}":        get(s.attack),
 		"GET /api/v1/attacks/{id}/report": get(s.report),
 		"POST /api/v1/reload":             reload,
+		"POST /api/v1/ban":                post(s.ban),
+		"POST /api/v1/unban":              post(s.unban),
+		"POST /api/v1/freeze":             post(s.freeze),
+		"POST /api/v1/withdraw-all":       post(s.withdrawAll),
 		"GET /api/v1/openapi.json": get(func(*http.Request) (any, error) {
 			return raw{"application/json", document}, nil
 		}),
@@ -170,7 +179,7 @@ func (s *Server) keep(b *bytes.Buffer) {
 
 // check holds the request to the parameters of its route.
 func (t *route) check(r *http.Request) error {
-	if r.Method == http.MethodPost {
+	if r.Method == http.MethodPost && !t.body {
 		if n, err := io.Copy(io.Discard, r.Body); err != nil || n > 0 {
 			return badRequest("the request has a body; it takes none")
 		}
@@ -300,6 +309,8 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.Is(err, ErrNotFound):
 		return &Problem{Status: http.StatusNotFound, Detail: err.Error()}
+	case errors.Is(err, ErrUnexpected):
+		return &Problem{Status: http.StatusConflict, Detail: err.Error()}
 	case errors.Is(err, context.Canceled):
 		return &Problem{Status: http.StatusServiceUnavailable, Detail: "the request was given up"}
 	}

@@ -20,6 +20,11 @@ type Backend struct {
 	OnHosts  func(ctx context.Context, q api.HostQuery) (api.HostList, error)
 	OnWhy    func(ctx context.Context, a netip.Addr) (api.Why, error)
 	OnReload func(ctx context.Context, dryRun bool) (api.ReloadResult, error)
+
+	OnBan         func(ctx context.Context, r api.BanRequest) (api.Outcome, error)
+	OnUnban       func(ctx context.Context, r api.BanRequest) (api.Outcome, error)
+	OnFreeze      func(ctx context.Context, on bool) (api.Outcome, error)
+	OnWithdrawAll func(ctx context.Context, expect int) (api.Outcome, error)
 }
 
 // Data is what a Backend answers.
@@ -33,6 +38,7 @@ type Data struct {
 	Attacks  api.AttackList    // of all states
 	Reports  map[string][]byte // by incident
 	Reload   api.ReloadResult
+	Routes   api.RouteList
 }
 
 var _ api.Backend = (*Backend)(nil)
@@ -49,6 +55,10 @@ func (b *Backend) Status() api.Status {
 	}
 	s.Problems, s.Sources = list(s.Problems), list(s.Sources)
 	s.Config.Restart, s.Traffic.History = list(s.Config.Restart), list(s.Traffic.History)
+	s.Mitigation.Peers = list(s.Mitigation.Peers)
+	if s.Mitigation.Refused == nil {
+		s.Mitigation.Refused = map[string]uint64{}
+	}
 	return s
 }
 

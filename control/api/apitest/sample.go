@@ -36,6 +36,7 @@ func Sample() *Backend {
 			},
 			Warnings: []string{"workers: waits for a restart."}, Errors: []string{},
 		},
+		Routes: routes(),
 	}}
 }
 
@@ -70,6 +71,7 @@ func status() api.Status {
 				Mode: "fanout", Reason: "the link is down", Received: 500, Bytes: 41_000,
 				Dropped: map[string]uint64{}},
 		},
+		Mitigation: mitigation(),
 	}
 	for i := range uint64(60) {
 		s.Traffic.History = append(s.Traffic.History, api.Moment{
