@@ -82,6 +82,7 @@ func newRoot() *cobra.Command {
 		newReplay(),
 		newRun(),
 		newReload(),
+		newSpeaker(),
 		newStatus(),
 		newWhy(),
 		newAttacks(),

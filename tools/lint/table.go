@@ -84,6 +84,9 @@ func house() rules {
 	}
 }
 
+// changesTraffic is what an adapter that changes traffic may import.
+var changesTraffic = []string{"control/ban", "control/governor", "control/flowspec"}
+
 func rooms() []room { return slices.Concat(dataRooms(), controlRooms()) }
 
 func dataRooms() []room {
@@ -122,8 +125,8 @@ func controlRooms() []room {
 		{"control/report", []string{
 			"control/ban", "control/capture", "control/detect", "control/rate",
 		}},
-		{"control/bgp/...", []string{"control/governor", "control/flowspec", "control/bgp/..."}},
-		{"control/action/*", []string{"control/ban", "control/governor", "control/flowspec"}},
+		{"control/bgp/...", append([]string{"control/bgp/..."}, changesTraffic...)},
+		{"control/action/*", changesTraffic},
 		{"control/sink/*", []string{"control/rate", "control/ban"}},
 		{"control/health", nil},
 		{"control/logs", nil},
