@@ -31,6 +31,13 @@ func serve(t *testing.T, b api.Backend) (socket string) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	socket = filepath.Join(dir, "api.sock")
+	serveAt(t, b, socket)
+	return socket
+}
+
+// serveAt answers for a daemon with b at socket until the test ends.
+func serveAt(t *testing.T, b api.Backend, socket string) {
+	t.Helper()
 	l, err := api.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +51,6 @@ func serve(t *testing.T, b api.Backend) (socket string) {
 			t.Error(err)
 		}
 	})
-	return socket
 }
 
 // runAsk runs a command line, in words, against the daemon at socket.
@@ -88,8 +94,9 @@ func TestTables(t *testing.T) {
 	}
 	full, bare := apitest.Sample(), &apitest.Backend{}
 	active, over := "attacks show "+apitest.ActiveID, "attacks show "+apitest.OverID
-	f("status", full, "status", "status --pipeline")
-	f("status_empty", bare, "status", "status --pipeline")
+	f("status", full, "status", "status --pipeline", "status --routes")
+	f("status_empty", bare, "status", "status --pipeline", "status --routes")
+	f("status_routes", crowded(), "status")
 	f("why", full, "why 203.0.113.7", "why 203.0.113.9", "why 192.0.2.1")
 	f("attacks", full, "attacks list", "attacks list --state over", active, over,
 		"attacks report "+apitest.ActiveID)
@@ -102,6 +109,23 @@ func TestTables(t *testing.T) {
 	f("reload_nothing", &apitest.Backend{Data: apitest.Data{Reload: api.ReloadResult{OK: true}}},
 		"reload")
 	f("reload_refused", refusing(), "reload", "reload --dry-run")
+}
+
+// crowded is a daemon with more routes than a status shows, that has all the same been stopped.
+func crowded() *apitest.Backend {
+	b := &apitest.Backend{}
+	for i := range 13 {
+		b.Data.Routes.Routes = append(b.Data.Routes.Routes, api.Route{
+			Prefix: fmt.Sprintf("192.0.2.%d/32", i), ID: apitest.ActiveID, State: "asked",
+		})
+	}
+	b.Data.Status.Mitigation = api.Mitigation{
+		Killed: true, KillFile: "/var/lib/weir/kill", Routes: 13,
+		Speaker: &api.Speaker{Error: "exit status 1"},
+		Journal: &api.Journal{Error: "fsync: no space left on device"},
+		Script:  &api.Script{Path: "/x", Done: 3}, ExaBGP: &api.ExaBGP{Pipe: "/y", Open: true},
+	}
+	return b
 }
 
 // refusing is a daemon whose file has errors.
@@ -145,6 +169,7 @@ func TestJSON(t *testing.T) {
 		f("reload --dry-run", reload, err)
 		f("status", b.Status())
 		f("status --pipeline", b.Pipeline())
+		f("status --routes", b.Routes())
 		f("networks", b.Networks())
 		f("cores", b.Cores())
 		f("attacks list", b.Attacks("all"))
@@ -185,6 +210,7 @@ func TestExitStatus(t *testing.T) {
 	f(full, "why fe80::1%eth0", exitUsage, "not an IP address")
 	f(full, "status -o yaml", exitUsage, "not table or json")
 	f(full, "status now", exitUsage, "")
+	f(full, "status --pipeline --routes", exitUsage, "two questions")
 	f(full, "cores --fast", exitUsage, "")
 	broken := &apitest.Backend{OnStatus: func() api.Status { panic("broken") }}
 	f(broken, "status", exitFailed, "log")
@@ -198,7 +224,8 @@ func TestUnreachable(t *testing.T) {
 	for _, line := range []string{
 		"status", "status --pipeline", "why 192.0.2.1", "hosts", "networks", "cores", "reload",
 		"attacks list", "attacks show 0123456789abcdef", "attacks report 0123456789abcdef",
-		"status -o json",
+		"status -o json", "status --routes", "ban 192.0.2.1 --reason r --ttl 1h",
+		"unban 192.0.2.1 --reason r", "withdraw-all --expect 3",
 	} {
 		begin := time.Now()
 		status, out, errOut := runAsk(socket, line)
@@ -217,8 +244,8 @@ func TestHostileText(t *testing.T) {
 	poison(reflect.ValueOf(&b.Data).Elem())
 	socket := serve(t, b)
 	for _, line := range []string{
-		"status", "status --pipeline", "why 203.0.113.7", "why 203.0.113.9", "hosts", "networks",
-		"cores", "reload", "attacks list", "attacks show " + apitest.ActiveID,
+		"status", "status --pipeline", "status --routes", "why 203.0.113.7", "why 203.0.113.9",
+		"hosts", "networks", "cores", "reload", "attacks list", "attacks show " + apitest.ActiveID,
 	} {
 		_, out, errOut := runAsk(socket, line)
 		if !strings.Contains(out+errOut, "?[2J") {

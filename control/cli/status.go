@@ -15,28 +15,46 @@ import (
 
 func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "status [--pipeline]",
-		Short: "how the daemon fares; --pipeline: where packets went, and what is wrong",
-		Args:  cobra.NoArgs,
+		Use: "status [--pipeline | --routes]",
+		Short: "how the daemon fares; --pipeline: where packets went, and what is wrong; " +
+			"--routes: every blackhole",
+		Args: cobra.NoArgs,
 	}
 	a := askFlags(cmd)
 	pipeline := cmd.Flags().Bool("pipeline", false, "per stage: in, out, lost and why")
-	plain := ask(a, func(cmd *cobra.Command, _ []string, c *api.Client) (api.Status, error) {
-		return c.Status(cmd.Context())
-	}, printStatus)
+	routes := cmd.Flags().Bool("routes", false, "every blackhole, with its state and its lease")
+	plain := ask(a, askStatus, printStatus)
 	stages := ask(a, func(cmd *cobra.Command, _ []string, c *api.Client) (api.Pipeline, error) {
 		return c.Pipeline(cmd.Context())
 	}, printStages)
+	all := ask(a, func(cmd *cobra.Command, _ []string, c *api.Client) (api.RouteList, error) {
+		return c.Routes(cmd.Context())
+	}, printRoutes)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *pipeline {
+		switch {
+		case *pipeline && *routes:
+			return usageError("--pipeline and --routes are two questions")
+		case *pipeline:
 			return stages(cmd, args)
+		case *routes:
+			return all(cmd, args)
 		}
 		return plain(cmd, args)
 	}
 	return cmd
 }
 
-func printStatus(w io.Writer, s api.Status) {
+// askStatus asks for the routes, too, where there are any.
+func askStatus(cmd *cobra.Command, _ []string, c *api.Client) (s statusAnswer, err error) {
+	if s.Status, err = c.Status(cmd.Context()); err != nil || s.Mitigation.Routes == 0 {
+		return s, err
+	}
+	l, err := c.Routes(cmd.Context())
+	s.routes = l.Routes
+	return s, err
+}
+
+func printStatus(w io.Writer, s statusAnswer) {
 	for _, p := range s.Problems {
 		fmt.Fprintln(w, hang("! ", p))
 	}
@@ -60,11 +78,13 @@ func printStatus(w io.Writer, s api.Status) {
 		{"loop", fmt.Sprintf("tick %.1f ms, longest %.1f ms; %d late flips", s.Loop.TickMillis,
 			s.Loop.TickMillisMax, s.Loop.Late)},
 	}
+	rows = append(rows, mitigationRows(&s.Mitigation)...)
 	if len(s.Config.Restart) > 0 {
 		rows = append(rows, []string{"restart", "changed in the file, in force after a restart: " +
 			strings.Join(s.Config.Restart, ", ")})
 	}
 	columns(w, rows)
+	printMitigation(w, &s.Mitigation, s.routes)
 	fmt.Fprintln(w)
 	if len(s.Sources) == 0 {
 		none(w, "weir captures from no interface: nothing can arrive.", "weir config show")
