@@ -152,6 +152,9 @@ func (e *Engine) Governed() (active int, frozen bool, refused [governor.Refusals
 	return e.governor.Active(), e.governor.Frozen(), e.governor.Refused
 }
 
+// Standing returns all mitigations, in order of address.
+func (e *Engine) Standing() []ban.Standing { return e.book.Standing() }
+
 // Ban announces a route to target for ttl because a person wants it, or says why not.
 func (e *Engine) Ban(target netip.Addr, reason string, ttl time.Duration, now int64) string {
 	refusal, events := e.book.Ban(target, reason, ttl, now, e.asking(now), e.scratch.events[:0])

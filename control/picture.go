@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"weir/control/ban"
+	"weir/control/governor"
 	"weir/control/rate"
 	"weir/counters"
 )
@@ -72,9 +73,11 @@ type Picture struct {
 	Routes   int            // mitigations in force, dry runs included
 	Attacks  uint64
 	Late     uint64
-	Refused  [3]uint64 // as Engine.Refused
-	Memory   uint64    // bytes of tables
-	Budget   uint64    // that they may take
+	Refused  [3]uint64                 // as Engine.Refused
+	Memory   uint64                    // bytes of tables
+	Budget   uint64                    // that they may take
+	Frozen   bool                      // announcing is
+	Denied   [governor.Refusals]uint64 // asks, by the rule that refused
 }
 
 // Hosts are the hosts of the last second, in order of address within a view.
@@ -314,7 +317,7 @@ func (b *board) end(e *Engine, s *survey) {
 	p.Attacks, p.Late = e.Attacks, e.Late
 	p.Memory, p.Budget = e.Memory(), e.config.Memory
 	p.Refused[0], p.Refused[1], p.Refused[2] = e.Refused()
-	p.Routes = e.book.Routes()
+	p.Routes, p.Frozen, p.Denied = e.Governed()
 	p.remember(s)
 	p.workers(e, s.now)
 	p.Open = p.Open[:0]

@@ -117,6 +117,9 @@ func play(t *testing.T, speakers int, f func(n *Announcer, b *book, r *router)) 
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { n.Run(ctx) })
+		synctest.Wait()
+		want(t, "at first", b.lines[:speakers], []string{"set []"}[:speakers]...)
+		b.lines, r.sets = nil, nil
 		f(n, b, r)
 		cancel()
 		running.Wait()
@@ -245,12 +248,22 @@ func TestAskedAgain(t *testing.T) {
 	})
 }
 
+// What stood before a restart is in the first set, whatever the disk does.
 func TestResume(t *testing.T) {
-	play(t, 1, func(n *Announcer, b *book, _ *router) {
-		b.disk = func(netip.Prefix) error { return errors.New("broken") }
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{disk: func(netip.Prefix) error { return errors.New("broken") }}
+		r := &router{book: b, stand: map[netip.Prefix]bool{}, changed: make(chan struct{}, 1)}
+		n := New(b, []Speaker{r}, func() int64 { return second }, slog.New(slog.DiscardHandler))
 		n.Resume(approved(t, one, 61*second), 1)
+		n.Resume(approved(t, two, 61*second), 2)
+		n.Withdraw(netip.MustParsePrefix(two))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { n.Run(ctx) })
 		want(t, "results", results(n), "asked "+one+" 1")
-		want(t, "nothing is written", b.lines, "set ["+one+" 61]")
+		want(t, "no intent is written", b.lines, "withdrawn "+two, "set ["+one+" 61]")
+		cancel()
+		running.Wait()
 	})
 }
 

@@ -19,6 +19,10 @@ const writers = 64
 func (n *Announcer) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
+	n.resume()
+	if len(n.speakers) == 0 {
+		n.settle()
+	}
 	running.Go(func() { n.speak(ctx) })
 	for _, s := range n.speakers {
 		running.Go(func() { n.watch(ctx, s) })
@@ -26,6 +30,29 @@ func (n *Announcer) Run(ctx context.Context) {
 	for range writers {
 		running.Go(func() { n.write(ctx) })
 	}
+}
+
+// resume lets what stood before a restart be announced, all at once and before anything else: by a
+// first set without it, routers would be told that it is gone.
+func (n *Announcer) resume() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked = slices.DeleteFunc(n.asked, func(o *order) bool {
+		if o.known && !o.gone {
+			n.told(o)
+		}
+		return o.known
+	})
+	signal(n.push)
+}
+
+// told notes that the speakers may be told of o.
+func (n *Announcer) told(o *order) {
+	o.spoken = true
+	n.counts.Announced++
+	n.results = append(n.results, result{
+		prefix: o.route.Prefix(), seq: o.seq, became: ban.Asked,
+	})
 }
 
 // write writes routes down, each before it is announced.
@@ -78,9 +105,7 @@ func (n *Announcer) intend(ctx context.Context, o *order) {
 		n.results = append(n.results, result{p, o.seq, ban.Refused, refusal(err)})
 		n.journal.Withdrawn(p) // an older intent of the prefix may have been written
 	default:
-		o.spoken = true
-		n.counts.Announced++
-		n.results = append(n.results, result{prefix: p, seq: o.seq, became: ban.Asked})
+		n.told(o)
 	}
 	n.mu.Unlock()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/control/api"
+	"weir/control/brake"
+	"weir/control/config"
 )
 
 func newBan() *cobra.Command {
@@ -112,7 +114,7 @@ func newFreeze() *cobra.Command {
 		if *off {
 			return b.release(cmd)
 		}
-		return b.pull(cmd, killFreeze, func(c *api.Client) (api.Outcome, error) {
+		return b.pull(cmd, brake.Freeze, func(c *api.Client) (api.Outcome, error) {
 			return c.Freeze(cmd.Context(), true)
 		})
 	}
@@ -141,7 +143,7 @@ is done unless there are so many; without a daemon that is not known, and no kil
 		if given {
 			return b.run(cmd, ask)
 		}
-		return b.pull(cmd, killWithdraw, ask)
+		return b.pull(cmd, brake.Withdraw, ask)
 	}
 	return cmd
 }
@@ -155,20 +157,20 @@ type killAnswer struct {
 	Text    string    `json:"text"`
 }
 
-// brake is a command that stops announcements with a daemon or without one.
-type brake struct {
+// brakes is a command that stops announcements with a daemon or without one.
+type brakes struct {
 	asked
 	config *string
 }
 
-func brakeFlags(cmd *cobra.Command) *brake {
-	return &brake{askFlags(cmd), cmd.Flags().StringP("config", "c", "",
+func brakeFlags(cmd *cobra.Command) *brakes {
+	return &brakes{askFlags(cmd), cmd.Flags().StringP("config", "c", "",
 		"configuration file, for the places of the socket and the kill file (default "+
-			defaultConfig+")")}
+			config.DefaultPath+")")}
 }
 
 // run asks the daemon.
-func (b *brake) run(cmd *cobra.Command, do func(*api.Client) (api.Outcome, error)) error {
+func (b *brakes) run(cmd *cobra.Command, do func(*api.Client) (api.Outcome, error)) error {
 	if err := b.place(cmd); err != nil {
 		return err
 	}
@@ -178,8 +180,8 @@ func (b *brake) run(cmd *cobra.Command, do func(*api.Client) (api.Outcome, error
 }
 
 // pull asks the daemon, and where there is none writes the kill file.
-func (b *brake) pull(
-	cmd *cobra.Command, want string, do func(*api.Client) (api.Outcome, error),
+func (b *brakes) pull(
+	cmd *cobra.Command, want brake.Brake, do func(*api.Client) (api.Outcome, error),
 ) error {
 	err := b.run(cmd, do)
 	var none *api.Unreachable
@@ -189,25 +191,25 @@ func (b *brake) pull(
 	path, failed := b.killPath()
 	content, verb := want, "wrote "+path
 	if failed == nil {
-		content, failed = writeKillFile(path, want)
+		content, failed = brake.Write(path, want)
 	}
 	if failed != nil {
 		return &exitError{exitUnreachable, fmt.Errorf("%w; and no kill file: %w", none, failed)}
 	}
 	if content != want {
-		verb = fmt.Sprintf("left %s, which says %q", path, content)
+		verb = fmt.Sprintf("left %s, which says %q", path, content.String())
 	}
 	what := "nothing new while it is there"
-	if content == killWithdraw {
+	if content == brake.Withdraw {
 		what = "nothing while it is there; " +
 			"routers drop what they learned when graceful restart ends"
 	}
-	return b.tell(cmd, path, content,
+	return b.tell(cmd, path, content.String(),
 		fmt.Sprintf("no daemon answers; %s: a weir that starts announces %s", verb, what))
 }
 
 // release removes the kill file, which a daemon minds too, and asks the daemon.
-func (b *brake) release(cmd *cobra.Command) error {
+func (b *brakes) release(cmd *cobra.Command) error {
 	if _, err := b.output(); err != nil {
 		return err
 	}
@@ -215,7 +217,7 @@ func (b *brake) release(cmd *cobra.Command) error {
 	removed := false
 	switch {
 	case failed == nil:
-		removed, failed = removeKillFile(path)
+		removed, failed = brake.Remove(path)
 	case *b.config != "":
 		return failed
 	}
@@ -240,7 +242,7 @@ func (b *brake) release(cmd *cobra.Command) error {
 }
 
 // tell prints what was done without a daemon.
-func (b *brake) tell(cmd *cobra.Command, path, content, text string) error {
+func (b *brakes) tell(cmd *cobra.Command, path, content, text string) error {
 	asJSON, err := b.output()
 	if err != nil {
 		return err

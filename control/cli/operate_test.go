@@ -14,6 +14,7 @@ import (
 
 	"weir/control/api"
 	"weir/control/api/apitest"
+	"weir/control/brake"
 )
 
 func TestOperators(t *testing.T) {
@@ -89,7 +90,7 @@ func nobody(t *testing.T) (file, kill, socket string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return file, filepath.Join(dir, killName), socket
+	return file, brake.Path(dir), socket
 }
 
 // run runs a command line as it is.
@@ -121,7 +122,7 @@ func TestKillFile(t *testing.T) {
 	f("withdraw-all --expect 3", exitUnreachable, "", "")
 	f("freeze --off", exitUnreachable, "", "")
 	f("freeze", 0, "no daemon answers; wrote "+kill+some, "freeze\n")
-	if info, err := os.Stat(kill); err != nil || info.Mode() != killMode {
+	if info, err := os.Stat(kill); err != nil || info.Mode() != 0o640 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	f("withdraw-all", 0, "no daemon answers; wrote "+kill+all, "withdraw\n")
@@ -133,7 +134,7 @@ func TestKillFile(t *testing.T) {
 	var got killAnswer
 	status, out, _ := run("freeze -o json -c " + file)
 	if err := json.Unmarshal([]byte(out), &got); err != nil || status != exitOK ||
-		got.Type != "kill_file" || got.Path != kill || got.Content != killFreeze ||
+		got.Type != "kill_file" || got.Path != kill || got.Content != "freeze" ||
 		strings.Count(out, "\n") != 1 || got.Time.IsZero() {
 		t.Errorf("status %d, %v: %s", status, err, out)
 	}

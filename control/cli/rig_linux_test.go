@@ -22,7 +22,8 @@ import (
 const asWeir = "WEIR_TEST_AS_WEIR"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asWeir) != "" {
+	// The speaker is started without weir's environment.
+	if os.Getenv(asWeir) != "" || len(os.Args) == 2 && os.Args[1] == "speaker" {
 		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -75,8 +76,9 @@ metrics: {listen: "127.0.0.1:9108"}
 `, capture, filepath.Join(dir, "state"), filepath.Join(dir, "api.sock"))
 }
 
-// newRig starts a weir that captures from mirror0 as the content of the section capture says.
-func newRig(t *testing.T, l *lab.Lab, capture string) *rig {
+// newRig starts a weir that captures from mirror0 as the content of the section capture says; edits
+// change the rest of its configuration.
+func newRig(t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir string) string) *rig {
 	t.Helper()
 	if strings.HasPrefix(capture, "afpacket") {
 		if err := l.SetPolled(0); err != nil {
@@ -89,7 +91,11 @@ func newRig(t *testing.T, l *lab.Lab, capture string) *rig {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	r := &rig{t: t, lab: l, dir: dir, client: api.Dial(filepath.Join(dir, "api.sock"))}
-	r.configure(labConfig(dir, capture))
+	yaml := labConfig(dir, capture)
+	for _, edit := range edits {
+		yaml = edit(yaml, dir)
+	}
+	r.configure(yaml)
 	r.start()
 	t.Cleanup(func() {
 		if r.cmd != nil {

@@ -124,7 +124,7 @@ func attackOf(in *ban.Incident, evidence string) api.Attack {
 	d := in.Trigger.Direction
 	last := &in.Last[d]
 	at := api.Attack{
-		ID: in.ID, Target: in.Target.Addr().String(), Direction: d.String(), State: "active",
+		ID: in.ID, Target: in.Target.Addr().String(), Direction: in.Direction(), State: "active",
 		Begin: stamp(in.Begin), Detected: stamp(in.Detected),
 		DelayMS: (in.Detected - in.Begin) / 1e6, Vectors: []api.Vector{},
 		Trigger: api.Trigger{

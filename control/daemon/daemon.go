@@ -19,6 +19,7 @@ import (
 	"weir/control"
 	"weir/control/api"
 	"weir/control/ban"
+	"weir/control/brake"
 	"weir/control/capture"
 	"weir/control/config"
 	"weir/control/report"
@@ -45,12 +46,15 @@ type Daemon struct {
 	mirrors []*mirror
 	live    *control.Live
 	keeper  *keeper
+	scripts *scripter // nil: there is no script
 	archive *archive
 	others  *elsewhere
 	lost    losses
-	api     net.Listener
-	metrics net.Listener
-	ready   atomic.Bool
+
+	mitigation *mitigation
+	api        net.Listener
+	metrics    net.Listener
+	ready      atomic.Bool
 
 	reloading sync.Mutex // one reload at a time
 	mu        sync.Mutex // of what follows
@@ -59,6 +63,7 @@ type Daemon struct {
 	loaded    time.Time
 	reloadErr string
 	restart   []string
+	brake     brake.Brake
 	ticks     *prometheus.Histogram
 	tickLast  time.Duration
 	tickMax   time.Duration
@@ -98,10 +103,18 @@ func (d *Daemon) open(c *config.Config) (err error) {
 	if d.metrics, err = prometheus.Listen(c.Metrics.Listen); err != nil {
 		return err
 	}
+	d.mitigation = &mitigation{log: d.log}
+	if err := d.mitigation.open(c, d.clock); err != nil {
+		return err
+	}
+	if d.mitigation.script != nil {
+		d.scripts = newScripter(d.mitigation.script, c.Actions.Script.Format == config.JSON, d.log)
+	}
 	engine, err := EngineConfig(c, cropped(c), randomSeed())
 	if err != nil {
 		return err
 	}
+	engine.Mitigation.Actor = d.mitigation.actor()
 	d.mirrors, engine.Inputs, err = openMirrors(c, d.clock)
 	if err != nil {
 		return err
@@ -117,7 +130,24 @@ func (d *Daemon) open(c *config.Config) (err error) {
 		return err
 	}
 	d.live.Ticked = d.ticked
+	d.restore(c)
 	return nil
+}
+
+// restore makes the engine go on where the last weir ended. A journal that was damaged may lack
+// withdrawals: what it has stands on, and nothing is added until a person has looked.
+func (d *Daemon) restore(c *config.Config) {
+	b := brake.Read(killPath(c))
+	d.mitigation.restore(d.live.Engine, d.clock(), b == brake.Withdraw)
+	if d.mitigation.restored.Damaged && b == brake.Off {
+		b = brake.Freeze
+		if _, err := brake.Write(killPath(c), b); err != nil {
+			d.log.Error("freeze", "error", err)
+		}
+		d.log.Error("the journal was damaged: announcing is frozen; try: weir freeze --off")
+	}
+	d.brake = b
+	d.live.Freeze(b != brake.Off)
 }
 
 // randomSeed is what attackers cannot know.
@@ -160,6 +190,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	keeping, kept := context.WithCancel(context.WithoutCancel(ctx))
 	go d.keeper.run(keeping)
 
+	acting, acted := context.WithCancel(context.WithoutCancel(ctx))
+	var actors sync.WaitGroup
+	d.mitigation.run(acting, &actors)
+	if d.scripts != nil {
+		actors.Go(func() { d.scripts.run(acting) })
+	}
+
 	d.ready.Store(true)
 	tellSystemd("READY=1")
 	d.log.Info("running", "version", d.options.Version, "mode", d.mode(),
@@ -177,6 +214,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.live.Open(func(in *ban.Incident, e *capture.Evidence) { d.keeper.keep(in, e) })
 	kept()
 	d.keeper.finish()
+	acted()
+	actors.Wait()
 	return errors.Join(err, d.close())
 }
 
@@ -193,6 +232,7 @@ func (d *Daemon) background(ctx context.Context, wait *sync.WaitGroup) {
 	for _, m := range d.mirrors {
 		wait.Go(func() {
 			m.source.Run(ctx, func(state, reason string) {
+				d.hold(ctx)
 				d.log.Warn("interface", "cause", m.Interface+state, "interface", m.Interface,
 					"state", state, "reason", reason)
 			})
@@ -206,6 +246,7 @@ func (d *Daemon) background(ctx context.Context, wait *sync.WaitGroup) {
 	wait.Go(func() { d.others.run(ctx) })
 	wait.Go(func() { d.lost.follow(ctx, d.mirrors) })
 	wait.Go(func() { d.feedWatchdog(ctx) })
+	wait.Go(func() { d.guard(ctx) })
 }
 
 // serve notes how a listener ended.
@@ -227,6 +268,9 @@ func (d *Daemon) close() error {
 	}
 	if d.live != nil {
 		errs = append(errs, d.live.Close())
+	}
+	if d.mitigation != nil {
+		errs = append(errs, d.mitigation.close())
 	}
 	errs = append(errs, closeMirrors(d.mirrors))
 	if d.others != nil {
@@ -254,8 +298,11 @@ func (d *Daemon) Event(e *ban.Event, evidence *capture.Evidence) {
 	default:
 		d.log.Warn(describe(e), "cause", in.ID, "id", in.ID, "target", in.Target.Addr())
 	}
-	if e.Kind != ban.Withdrawn {
+	if evidence != nil && e.Kind != ban.Withdrawn && e.Kind != ban.Asked {
 		d.keeper.keep(in, evidence)
+	}
+	if d.scripts != nil {
+		d.scripts.hear(e, evidence, d.scriptsObserve())
 	}
 }
 
@@ -275,6 +322,13 @@ func (d *Daemon) mode() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return string(d.config.Mode)
+}
+
+// scriptsObserve reports whether the script is run for what would be a ban.
+func (d *Daemon) scriptsObserve() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config.Actions.Script.Observe
 }
 
 // current returns the configuration in force.

@@ -16,9 +16,10 @@ type stateLock struct{ *os.File }
 // errSecond says that another weir has the lock.
 var errSecond = errors.New("another weir uses it")
 
-// lockState makes the state directory if it is not there, and takes its lock.
+// lockState makes the state directory if it is not there, and takes its lock. Others may pass
+// through it: a speaker that runs as nobody looks for the kill file in it.
 func lockState(dir string) (*stateLock, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o751); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
 	path := filepath.Join(dir, "lock")

@@ -31,6 +31,7 @@ func (d *Daemon) Status() api.Status {
 		_, _, sources := m.sources()
 		s.Sources = append(s.Sources, sources...)
 	}
+	d.mitigationStatus(&s)
 	s.Healthy = true
 	for _, f := range health.Findings(d.facts(&p, health.Nearest{})) {
 		if f.Severity == health.OK {
@@ -39,6 +40,7 @@ func (d *Daemon) Status() api.Status {
 		s.Problems = append(s.Problems, f.Message)
 		s.Healthy = s.Healthy && f.Severity != health.Error
 	}
+	s.Problems = append(s.Problems, mitigationProblems(&s.Mitigation)...)
 	if s.Config.ReloadErr != "" {
 		s.Problems = append(s.Problems, "The last reload was refused: "+s.Config.ReloadErr)
 	}

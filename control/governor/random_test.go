@@ -229,7 +229,8 @@ func (w *world) reload() {
 	}
 	for p := range w.stands {
 		in := func(nets []netip.Prefix) bool {
-			return slices.ContainsFunc(nets, func(n netip.Prefix) bool { return covers(n, p.Addr()) })
+			has := func(n netip.Prefix) bool { return covers(n, p.Addr()) }
+			return slices.ContainsFunc(nets, has)
 		}
 		if !in(w.rules.Networks) || in(w.rules.Protected) {
 			w.t.Fatalf("%s stands on under %+v", p, w.rules)

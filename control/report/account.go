@@ -133,7 +133,7 @@ func newAccount(inc *ban.Incident, ev *capture.Snapshot, o Options) account {
 		Schema:      Schema,
 		ID:          bounded(inc.ID),
 		Target:      inc.Target.String(),
-		Direction:   inc.Trigger.Direction.String(),
+		Direction:   inc.Direction(),
 		Vectors:     vectors(inc.Vectors),
 		Begin:       stamp(inc.Begin),
 		Detected:    stamp(inc.Detected),

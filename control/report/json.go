@@ -57,7 +57,9 @@ func JSON(w io.Writer, inc *ban.Incident, ev *capture.Snapshot, o Options) error
 		Details:    newAttackDetails(inc),
 		Packets:    packets(ev, o.Packets),
 	}
-	if inc.End != 0 {
+	if o.Action != "" {
+		d.Action = o.Action
+	} else if inc.End != 0 {
 		d.Action = "unban"
 	}
 	d.Weir = newAccount(inc, ev, o)

@@ -23,6 +23,8 @@ type Options struct {
 	Flows   int // per direction and protocol, those with most packets
 	Points  int // of the timeline
 	Actions int // the latest
+
+	Action string // of the JSON document, "ban" or "unban"; "": by whether the attack is over
 }
 
 // DefaultOptions are what a reader can take in; the packets and flows are as many as FastNetMon
@@ -33,7 +35,8 @@ func DefaultOptions() Options {
 
 // half returns options that list half as much.
 func (o Options) half() Options {
-	return Options{o.Packets / 2, o.Flows / 2, o.Points / 2, o.Actions / 2}
+	o.Packets, o.Flows, o.Points, o.Actions = o.Packets/2, o.Flows/2, o.Points/2, o.Actions/2
+	return o
 }
 
 // orEmpty returns ev, or evidence without samples where there is none.

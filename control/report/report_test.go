@@ -168,7 +168,8 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	f("ipv4_over", incident4(), evidence4(), DefaultOptions())
-	f("ipv4_cropped", incident4(), evidence4(), Options{2, 1, 2, 1})
+	f("ipv4_cropped", incident4(), evidence4(),
+		Options{Packets: 2, Flows: 1, Points: 2, Actions: 1})
 	f("ipv6_outgoing", incident6(), evidence6(), DefaultOptions())
 	f("no_evidence", incident6(), nil, DefaultOptions())
 }

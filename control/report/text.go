@@ -58,7 +58,7 @@ func (t *text) header(inc *ban.Incident) {
 	t.line("Attack type: %s", detect.FastNetMonType(inc.Vectors))
 	t.line("Initial attack power: %d packets per second", power)
 	t.line("Peak attack power: %d packets per second", max(inc.PeakPPS, power))
-	t.line("Attack direction: %s", inc.Trigger.Direction)
+	t.line("Attack direction: %s", inc.Direction())
 	t.line("Attack protocol: %s", protocol(inc))
 
 	in, out := &inc.AtVerdict[rate.Incoming], &inc.AtVerdict[rate.Outgoing]

@@ -128,6 +128,7 @@ func controlRooms() []room {
 		{"control/bgp/...", append([]string{"control/bgp/..."}, changesTraffic...)},
 		{"control/action/*", changesTraffic},
 		{"control/sink/*", []string{"control/rate", "control/ban"}},
+		{"control/brake", nil},
 		{"control/health", nil},
 		{"control/logs", nil},
 		{"control/web", nil},

@@ -49,7 +49,7 @@ type Pipe struct {
 	changed chan struct{}
 
 	mu    sync.Mutex
-	stand map[netip.Prefix]bool // told to the reader, as of the last turn that told something
+	stand map[netip.Prefix]bool  // told to the reader, as of the last turn that told something
 	want  map[netip.Prefix]route // replaced, never changed
 	stale map[netip.Prefix]route
 	bad   error // of what Set was given
@@ -75,7 +75,8 @@ func New(c Config, log *slog.Logger) (*Pipe, error) {
 		return nil, err
 	}
 	return &Pipe{
-		path: c.Pipe, log: log, refresh: refreshTime, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		path: c.Pipe, log: log, refresh: refreshTime,
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		stale: map[netip.Prefix]route{}, told: told{prefixes: map[netip.Prefix]*news{}},
 	}, nil
 }

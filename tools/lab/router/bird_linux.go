@@ -32,8 +32,8 @@ var bird = kind{
 			when(o.Restart > 0, fmt.Sprintf("graceful restart on; graceful restart time %d;",
 				o.Restart)),
 			when(o.Restart == 0, "graceful restart off;"),
-			"ipv4 { import all; export none; };",
-			"ipv6 { import all; export none; };",
+			"ipv4 { gateway recursive; import all; export none; };",
+			"ipv6 { gateway recursive; import all; export none; };",
 			"}")
 	},
 	run: func(r *Router) []string {

@@ -26,7 +26,7 @@ type Options struct {
 	RemoteAS  uint32
 	Password  string // TCP MD5; "": none
 	Dial      bool   // it connects to weir, too
-	Restart   int    // seconds that it keeps routes of a neighbour that is gone; 0: no graceful restart
+	Restart   int    // seconds that it keeps routes of a neighbour that is gone; 0: not at all
 }
 
 // Route is what a router has learned.

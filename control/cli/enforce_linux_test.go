@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"weir/control/api"
+	"weir/tools/lab"
+)
+
+// enforcing edits a configuration: mode enforce, bans of that time, and further sections.
+func enforcing(ban time.Duration, sections ...string) func(yaml, dir string) string {
+	return func(yaml, dir string) string {
+		yaml = strings.Replace(yaml, "ban: {time: 30s, quiet: 2s}",
+			fmt.Sprintf("mode: enforce\nban: {time: %v, quiet: 1s}", ban), 1)
+		for _, s := range sections {
+			yaml += strings.ReplaceAll(s, "DIR", dir) + "\n"
+		}
+		return yaml
+	}
+}
+
+// noteScript is a program of FastNetMon's contract that notes how it was called and what it read.
+const noteScript = `#!/bin/sh
+{ echo "$1 $2 $3 $4"; cat; echo; } >> DIR/calls
+`
+
+// scripted writes the program that the configuration names.
+func scripted(t *testing.T) func(yaml, dir string) string {
+	return func(yaml, dir string) string {
+		text := strings.ReplaceAll(noteScript, "DIR", dir)
+		if err := os.WriteFile(filepath.Join(dir, "script"), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return yaml
+	}
+}
+
+// calls returns what the script has noted.
+func (r *rig) calls() string {
+	data, _ := os.ReadFile(filepath.Join(r.dir, "calls"))
+	return string(data)
+}
+
+// minuteBan asks for a ban for a minute.
+func minuteBan(a netip.Addr) api.BanRequest {
+	return api.BanRequest{Address: a, Reason: "test", TTL: time.Minute}
+}
+
+// attacked floods target until it is told to stop.
+func (r *rig) attacked(target string, pps float64) (stop func()) {
+	return r.sends(0, "198.18.0.1", target, pps)
+}
+
+// A ban runs the operator's program with FastNetMon's arguments and report; a weir that is killed
+// and comes back neither runs it again nor forgets to end what it began.
+func TestLabScript(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"],
+		enforcing(4*time.Second, "actions: {script: {path: DIR/script}}"), scripted(t))
+	time.Sleep(2 * time.Second) // nothing is announced before
+	stop := r.attacked("10.0.1.9", 20_000)
+	r.eventually("bans", func() bool { return strings.Contains(r.calls(), "Flow dump") })
+	lines := strings.Split(r.calls(), "\n")
+	if w := strings.Fields(lines[0]); len(w) != 4 || w[0] != "10.0.1.9" || w[1] != "incoming" ||
+		w[2] == "0" || w[3] != "ban" || lines[1] != "IP: 10.0.1.9" {
+		t.Errorf("the script was told %q", lines[:2])
+	}
+	r.eventually("announced", func() bool {
+		a, ok := r.attack("10.0.1.9", "active")
+		n := len(a.Actions)
+		return ok && n > 0 && a.Actions[n-1].Event == "announced" && !a.Actions[n-1].DryRun
+	})
+	stop()
+	_ = r.stop(syscall.SIGKILL)
+	r.start()
+	if s := r.status().Mitigation; s.Routes != 1 || !s.Journal.Healthy {
+		t.Errorf("after a kill: %+v", s)
+	}
+	r.eventually("unbans", func() bool { return strings.Contains(r.calls(), " unban\n") })
+	if n := strings.Count(r.calls(), " ban\n"); n != 1 {
+		t.Errorf("%d bans: %s", n, r.calls())
+	}
+	_ = r.stop(syscall.SIGKILL)
+
+	// A ban whose lease ends while there is no weir is ended by the next one.
+	if err := os.Remove(filepath.Join(r.dir, "calls")); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.weir("ban", "10.0.1.10", "--reason", "test", "--ttl", "1s")
+	r.eventually("bans by hand", func() bool {
+		return strings.HasPrefix(r.calls(), "10.0.1.10 other 0 ban\n")
+	})
+	_ = r.stop(syscall.SIGKILL)
+	time.Sleep(time.Second)
+	r.start()
+	r.eventually("unbans what is over", func() bool {
+		return strings.Contains(r.calls(), "10.0.1.10 other 0 unban\n")
+	})
+}
+
+// What hangs or floods delays no tick, and shows.
+func TestLabScriptHangs(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"],
+		enforcing(4*time.Second, "actions: {script: {path: DIR/script, timeout: 1s}}"),
+		func(yaml, dir string) string {
+			const hangs = "#!/bin/sh\nhead -c 10000000 /dev/zero\nsleep 60 & sleep 60\n"
+			if err := os.WriteFile(filepath.Join(dir, "script"), []byte(hangs), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return yaml
+		})
+	for i := range 20 {
+		r.weir("ban", fmt.Sprintf("10.0.2.%d", i), "--reason", "test", "--ttl", "30s")
+	}
+	r.eventually("shows", func() bool {
+		s := r.status().Mitigation.Script
+		return s.TimedOut >= 4 && s.Error != ""
+	})
+	if s := r.status(); s.Loop.Late != 0 || s.Loop.TickMillisMax > 300 {
+		t.Errorf("the loop suffers: %+v", s.Loop)
+	}
+}
+
+// freeze, withdraw-all and the kill file, by hand and by command, with a daemon and without.
+func TestLabKillFile(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"],
+		enforcing(time.Minute, "actions: {script: {path: DIR/script}}"), scripted(t))
+	kill := filepath.Join(r.dir, "state", "kill")
+	routes := func(want int) {
+		t.Helper()
+		r.eventually(fmt.Sprintf("%d routes", want), func() bool {
+			s := r.status().Mitigation
+			return s.Routes == want && s.Standing == want
+		})
+	}
+	ban := func(host string) error {
+		o, err := r.client.Ban(t.Context(), minuteBan(netip.MustParseAddr(host)))
+		if err == nil && !o.OK {
+			err = errors.New(o.Refusal)
+		}
+		return err
+	}
+	if err := ban("10.0.3.1"); err != nil {
+		t.Fatal(err)
+	}
+	routes(1)
+	r.weir("freeze")
+	if err := ban("10.0.3.2"); err == nil {
+		t.Error("frozen, it bans")
+	}
+	_ = r.stop(syscall.SIGKILL)
+	r.start()
+	routes(1) // what stood stands
+	if err := ban("10.0.3.2"); err == nil {
+		t.Error("frozen before the restart, it bans")
+	}
+	r.weir("freeze", "--off")
+	if err := ban("10.0.3.2"); err != nil {
+		t.Error(err)
+	}
+	routes(2)
+	if err := os.WriteFile(kill, nil, 0o600); err != nil { // a person in a hurry
+		t.Fatal(err)
+	}
+	routes(0)
+	if s := r.status().Mitigation; !s.Killed || !s.Frozen {
+		t.Errorf("killed: %+v", s)
+	}
+	_ = r.stop(syscall.SIGKILL)
+	r.start()
+	routes(0)
+	if err := os.Remove(kill); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("bans again", func() bool { return ban("10.0.3.3") == nil })
+	routes(1)
+	r.weir("withdraw-all", "--expect", "1")
+	routes(0)
+}
