@@ -43,8 +43,15 @@ func TestEmptySnapshot(t *testing.T) {
 				t.Errorf("no %q in\n%s", want, got)
 			}
 		}
-		if strings.Contains(got, "timestamp_seconds") {
-			t.Error("a configuration that was never loaded has a time")
+		for name, what := range map[string]string{
+			"timestamp_seconds": "a configuration that was never loaded has a time",
+			"weir_journal":      "a journal that is not there has a health",
+			"weir_bgp":          "a speaker that is not there fares somehow",
+			"weir_action":       "there are no actions",
+		} {
+			if strings.Contains(got, name) {
+				t.Error(what)
+			}
 		}
 	}
 }
@@ -159,6 +166,27 @@ func TestOtherFamiliesAreBounded(t *testing.T) {
 	const limited = `weir_series_limited_total{family="weir_decode_errors_total"}`
 	if got := value(t, body, limited); got != 10 {
 		t.Errorf("%v left out, want 10", got)
+	}
+}
+
+func TestManyPeersStayBounded(t *testing.T) {
+	s := &Snapshot{}
+	for i := range MaxPeerSeries + 3 {
+		s.Mitigation.Peers = append(s.Mitigation.Peers, Peer{
+			Address: fmt.Sprintf("10.0.%d.%d", i/256, i%256),
+		})
+	}
+	body := text(t, s)
+	for _, name := range []string{
+		"weir_bgp_session_up", "weir_bgp_routes_announced", "weir_bgp_session_flaps_total",
+	} {
+		if got := strings.Count(body, "\n"+name+"{"); got != MaxPeerSeries {
+			t.Errorf("%s: %d series, want %d", name, got, MaxPeerSeries)
+		}
+		limited := fmt.Sprintf("weir_series_limited_total{family=%q}", name)
+		if got := value(t, body, limited); got != 3 {
+			t.Errorf("%s: %v left out, want 3", name, got)
+		}
 	}
 }
 

@@ -47,7 +47,7 @@ func eachDirection(rows func(*Traffic, string, *series)) func(*Snapshot, *series
 	}
 }
 
-// attackFamilies are of the incidents and what was done about them.
+// attackFamilies are of the incidents.
 func attackFamilies() []family {
 	return []family{
 		gauge("weir_attacks_active",
@@ -73,13 +73,6 @@ func attackFamilies() []family {
 		counter("weir_reports_errors_total",
 			"Documents of attacks that could not be written.",
 			func(s *Snapshot) uint64 { return s.Attacks.ReportErrors }),
-		gauges("weir_mitigations_active", "kind state",
-			"Mitigations now, by kind and state.",
-			func(s *Snapshot, out *series) {
-				for _, m := range s.Attacks.Mitigations {
-					out.add(float64(m.Active), m.Kind, m.State)
-				}
-			}),
 	}
 }
 

@@ -31,7 +31,7 @@ const (
 func families() (all []family) {
 	for _, some := range [][]family{
 		sourceFamilies(), workerFamilies(), packetFamilies(), trafficFamilies(), attackFamilies(),
-		loopFamilies(), daemonFamilies(),
+		mitigationFamilies(), speakerFamilies(), loopFamilies(), daemonFamilies(),
 	} {
 		all = append(all, some...)
 	}

@@ -76,6 +76,18 @@ func sample() *Snapshot {
 			},
 			Mitigations: []Mitigation{{Kind: "blackhole", State: "dry_run", Active: 1}},
 		},
+		Mitigation: Mitigating{
+			Frozen:  true,
+			Refused: map[string]uint64{"protected": 3, "max_share": 0},
+			Peers: []Peer{
+				{Address: "192.0.2.254", Up: true, Routes: 1, Flaps: 2},
+				{Address: "2001:db8:ffff::1"},
+			},
+			Speaker: &Speaker{Up: true, Restarts: 1}, Journal: &Journal{Healthy: true, Refused: 4},
+			Actions: []Action{
+				{Name: "script", Done: 40, Failed: 2, TimedOut: 1, Dropped: 5}, {Name: "exabgp"},
+			},
+		},
 		LogHidden: 11,
 	}
 }

@@ -29,6 +29,7 @@ type Snapshot struct {
 	Outgoing   Traffic
 	Hosts      int // with a packet in the last second
 	Attacks    Attacks
+	Mitigation Mitigating
 
 	LogHidden uint64 // lines that the limit on log lines held back
 }
@@ -121,4 +122,44 @@ type Mitigation struct {
 	Kind   string // blackhole, …
 	State  string // dry_run, …
 	Active int
+}
+
+// Mitigating is how those fare who change traffic and tell people. nil is for what there is not.
+type Mitigating struct {
+	Frozen  bool              // every new mitigation is refused, because a person wants it
+	Killed  bool              // the kill file is there
+	Refused map[string]uint64 // mitigations, by the rule that they did not pass
+	Peers   []Peer            // no two with the same address
+	Speaker *Speaker
+	Journal *Journal
+	Actions []Action // no two with the same name
+}
+
+// Peer is a router that routes are announced to.
+type Peer struct {
+	Address string
+	Up      bool // the session is established
+	Routes  int  // it was told
+	Flaps   uint64
+}
+
+// Speaker is the process that speaks BGP. Totals are of all that there were, one after another.
+type Speaker struct {
+	Up       bool
+	Restarts uint64
+}
+
+// Journal is where routes are written down before they are announced.
+type Journal struct {
+	Healthy bool
+	Refused uint64 // routes that could not be written down
+}
+
+// Action is an integration that is started or told when an attack begins or ends.
+type Action struct {
+	Name     string // script, exabgp, …
+	Done     uint64
+	Failed   uint64
+	TimedOut uint64
+	Dropped  uint64 // found no room to wait
 }
