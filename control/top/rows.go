@@ -2,6 +2,7 @@ package top
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,4 +145,29 @@ func (m *Model) attack(id string) *api.Attack {
 		}
 	}
 	return nil
+}
+
+// mitigating counts routes, and peers with a session; nil where there are none.
+func mitigating(m *api.Mitigation) line {
+	held := m.Frozen || m.Killed
+	if m.Routes == 0 && len(m.Peers) == 0 && !held {
+		return nil
+	}
+	up, routes := 0, span{text: fmt.Sprintf("routes %d", m.Routes)}
+	for i := range m.Peers {
+		if m.Peers[i].State == "established" {
+			up++
+		}
+	}
+	if held {
+		routes.text, routes.style = routes.text+" frozen", warn
+	}
+	peers := span{text: fmt.Sprintf("peers %d/%d", up, len(m.Peers))}
+	switch {
+	case len(m.Peers) == 0:
+		return line{routes}
+	case up < len(m.Peers):
+		peers.style = bad
+	}
+	return line{routes, peers}
 }

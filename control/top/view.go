@@ -150,14 +150,18 @@ func (m *Model) identity() line {
 	if m.width >= 70 {
 		parts = append(parts, span{text: "up " + uptime(s.Uptime)})
 	}
+	routes := mitigating(&s.Mitigation) // more useful than a hash, where there are any
 	switch {
-	case m.width >= 100:
+	case m.width >= 120, m.width >= 100 && routes == nil:
 		drops.text += fmt.Sprintf(" (%s/s)", short(s.Traffic.Dropped, 3))
 		parts = append(parts, span{text: "config " + prefix(s.Config.Hash, 16)})
-	case m.width >= 80:
+	case m.width >= 80 && routes == nil:
 		parts = append(parts, span{text: "config " + prefix(s.Config.Hash, 8)})
 	}
 	parts = append(parts, drops, attacks)
+	if m.width >= 80 {
+		parts = append(parts, routes...)
+	}
 	used := len("weir ")
 	for i := range parts {
 		used += 2 + utf8.RuneCountInString(parts[i].text)

@@ -89,6 +89,8 @@ func TestScreens(t *testing.T) {
 		{name: "ascii", width: 80, height: 24, change: func(s *screen) {
 			s.m.opt.Look.ASCII = true
 		}},
+		{name: "routes", width: 80, height: 24, change: mitigated},
+		{name: "routes_120x24", width: 120, height: 24, change: mitigated},
 		{name: "color", width: 80, height: 24, change: func(s *screen) {
 			s.m.opt.Look = Look{Styles: true}
 		}},
@@ -104,6 +106,16 @@ func TestScreens(t *testing.T) {
 			golden(t, c.name, got)
 		})
 	}
+}
+
+// mitigated has routes, and a peer without a session.
+func mitigated(s *screen) {
+	status := sampleStatus()
+	status.Mitigation = api.Mitigation{
+		Frozen: true, Routes: 3, Peers: []api.Peer{{State: "established"}, {State: "active"}},
+	}
+	s.m.opt.Look = Look{Styles: true}
+	s.send(answer{kind: kindStatus, at: s.m.now, value: status})
 }
 
 func noTraffic(s *screen) {
