@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"weir/control"
+	"weir/control/api"
 	"weir/control/rate"
 	"weir/control/sink/prometheus"
 	"weir/counters"
@@ -42,7 +43,50 @@ func (d *Daemon) Metrics() *prometheus.Snapshot {
 		})
 	}
 	s.Attacks = d.attackMetrics(&p)
+	mitigation := d.mitigationStatus()
+	s.Mitigation = mitigating(&mitigation)
+	s.Attacks.Mitigations = d.mitigations(&mitigation)
 	return s
+}
+
+// mitigations counts routes by how far they are.
+func (d *Daemon) mitigations(m *api.Mitigation) []prometheus.Mitigation {
+	count := func(state string, n int) prometheus.Mitigation {
+		return prometheus.Mitigation{Kind: "blackhole", State: state, Active: n}
+	}
+	if d.dryRun() {
+		return []prometheus.Mitigation{count("dry_run", m.Routes)}
+	}
+	return []prometheus.Mitigation{
+		count("announced", m.Standing), count("pending", max(0, m.Routes-m.Standing)),
+	}
+}
+
+// mitigating is how those fare who change traffic.
+func mitigating(m *api.Mitigation) prometheus.Mitigating {
+	out := prometheus.Mitigating{Frozen: m.Frozen, Killed: m.Killed, Refused: m.Refused}
+	for i := range m.Peers {
+		p := &m.Peers[i]
+		out.Peers = append(out.Peers, prometheus.Peer{
+			Address: p.Address, Up: p.State == "established", Routes: p.Routes, Flaps: p.Flaps,
+		})
+	}
+	if s := m.Speaker; s != nil {
+		out.Speaker = &prometheus.Speaker{Up: s.Alive, Restarts: s.Restarts}
+	}
+	if j := m.Journal; j != nil {
+		out.Journal = &prometheus.Journal{Healthy: j.Healthy, Refused: j.Refused}
+	}
+	if s := m.Script; s != nil {
+		out.Actions = append(out.Actions, prometheus.Action{
+			Name: "script", Done: s.Done, Failed: s.Failed, TimedOut: s.TimedOut,
+			Dropped: s.Dropped,
+		})
+	}
+	if x := m.ExaBGP; x != nil {
+		out.Actions = append(out.Actions, prometheus.Action{Name: "exabgp", Done: x.Written})
+	}
+	return out
 }
 
 func (d *Daemon) hidden() uint64 {
@@ -57,9 +101,6 @@ func (d *Daemon) attackMetrics(p *control.Picture) prometheus.Attacks {
 	a := prometheus.Attacks{
 		Active: len(p.Open), Total: p.Attacks, Refused: p.Refused[0],
 		ReportErrors: failed + lost, Latency: d.archive.latencies(),
-		Mitigations: []prometheus.Mitigation{
-			{Kind: "blackhole", State: "dry_run", Active: p.Routes},
-		},
 	}
 	for i := range p.Open {
 		in := &p.Open[i]

@@ -7,10 +7,9 @@ import (
 )
 
 // mitigationStatus says how those fare who change traffic.
-func (d *Daemon) mitigationStatus(c *api.Status) {
+func (d *Daemon) mitigationStatus() (out api.Mitigation) {
 	p := d.live.Picture()
 	m := d.mitigation
-	out := &c.Mitigation
 	d.mu.Lock()
 	out.KillFile, out.Killed = killPath(d.config), d.brake == brake.Withdraw
 	d.mu.Unlock()
@@ -24,9 +23,10 @@ func (d *Daemon) mitigationStatus(c *api.Status) {
 	}
 	out.Journal = m.journalStatus()
 	if m.speaker != nil {
-		m.speaker.status(out)
+		m.speaker.status(&out)
 	}
-	m.actionStatus(out)
+	m.actionStatus(&out)
+	return out
 }
 
 func (m *mitigation) journalStatus() *api.Journal {

@@ -31,7 +31,7 @@ func (d *Daemon) Status() api.Status {
 		_, _, sources := m.sources()
 		s.Sources = append(s.Sources, sources...)
 	}
-	d.mitigationStatus(&s)
+	s.Mitigation = d.mitigationStatus()
 	s.Healthy = true
 	for _, f := range health.Findings(d.facts(&p, health.Nearest{})) {
 		if f.Severity == health.OK {
