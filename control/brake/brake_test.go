@@ -29,10 +29,10 @@ func TestRead(t *testing.T) {
 
 // A folder, a link to nowhere or a pipe in its place is there, and nobody waits for it.
 func TestReadOther(t *testing.T) {
-	f := func(make func(path string) error) {
+	f := func(place func(path string) error) {
 		t.Helper()
 		path := Path(t.TempDir())
-		if err := make(path); err != nil {
+		if err := place(path); err != nil {
 			t.Fatal(err)
 		}
 		if got := Read(path); got != Withdraw {
