@@ -83,7 +83,7 @@ func approve(t testing.TB, lease time.Duration, addrs ...string) []governor.Appr
 func router(t testing.TB, at netip.Addr, change func(*bgptest.Options)) *bgptest.Peer {
 	t.Helper()
 	o := bgptest.Options{
-		AS: routerAS, Listen: netip.AddrPortFrom(at, 0), Neighbor: loopback, NeighborAS: ourAS,
+		AS: routerAS, Listen: netip.AddrPortFrom(at, 0), Neighbor: loopback,
 		GracefulRestart: 120 * time.Second,
 	}
 	if change != nil {
@@ -93,7 +93,12 @@ func router(t testing.TB, at netip.Addr, change func(*bgptest.Options)) *bgptest
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() {
+		p.Close()
+		for _, fault := range p.Faults() {
+			t.Error("router:", fault)
+		}
+	})
 	return p
 }
 

@@ -1,21 +1,20 @@
 // Package bgptest is a router for tests and demonstrations: a BGP peer in this process that takes
-// every route, and one that says whatever bytes it is told to.
+// every route (Peer), and one that says whatever bytes it is told to (Raw).
+//
+// It is a small speaker of its own, so that what weir's speaker says is not judged by the library
+// that said it, and so that sessions come up at once.
 package bgptest
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	api "github.com/osrg/gobgp/v3/api"
-	bgplog "github.com/osrg/gobgp/v3/pkg/log"
-	"github.com/osrg/gobgp/v3/pkg/server"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // Options say what router is wanted.
@@ -23,24 +22,36 @@ type Options struct {
 	AS       uint32
 	RouterID netip.Addr     // the zero value: 192.0.2.254
 	Listen   netip.AddrPort // where it listens; port 0: any free one
-	// Neighbor is where the speaker under test comes from.
-	Neighbor        netip.Addr
-	NeighborAS      uint32
-	Password        string        // TCP MD5; empty: none
-	GracefulRestart time.Duration // 0: off
+	// Neighbor is where the speaker under test comes from. Others are refused.
+	Neighbor netip.Addr
+	// GracefulRestart is how long routes are held when the session ends without a NOTIFICATION
+	// (RFC 4724); 0: not at all.
+	GracefulRestart time.Duration
 }
 
 // Peer is a router. Any goroutine may call its methods.
 type Peer struct {
-	options Options
-	server  *server.BgpServer
-	changed chan struct{}
-	cancel  context.CancelFunc
+	options  Options
+	listener net.Listener
+	changed  chan struct{}
+	running  sync.WaitGroup
 
 	mu          sync.Mutex
+	closed      bool
+	current     *session
+	routes      map[netip.Prefix]*held
+	own         []message // what it announces itself
 	established bool
 	sessions    int
 	updates     int
+	faults      []string
+	forget      *time.Timer // ends graceful restart
+}
+
+// held is a route; a stale one waits for End-of-RIB.
+type held struct {
+	Route
+	stale bool
 }
 
 // New starts a router that waits for its neighbor. End it by Close.
@@ -48,105 +59,63 @@ func New(o Options) (*Peer, error) {
 	if !o.RouterID.IsValid() {
 		o.RouterID = netip.AddrFrom4([4]byte{192, 0, 2, 254})
 	}
-	if o.Listen.Port() == 0 {
-		port, err := freePort(o.Listen.Addr())
-		if err != nil {
-			return nil, err
-		}
-		o.Listen = netip.AddrPortFrom(o.Listen.Addr(), port)
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(context.Background(), "tcp", o.Listen.String())
+	if err != nil {
+		return nil, fmt.Errorf("start router: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	at := l.Addr().(*net.TCPAddr).AddrPort()
+	o.Listen = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	p := &Peer{
-		options: o, changed: make(chan struct{}, 1), cancel: cancel,
-		server: server.NewBgpServer(server.LoggerOption(quiet{})),
+		options: o, listener: l, changed: make(chan struct{}, 1),
+		routes: map[netip.Prefix]*held{},
 	}
-	go p.server.Serve()
-	if err := p.start(ctx); err != nil {
-		p.Close()
-		return nil, err
-	}
+	p.running.Go(p.accept)
 	return p, nil
 }
 
-func freePort(a netip.Addr) (uint16, error) {
-	l, err := net.Listen("tcp", netip.AddrPortFrom(a, 0).String())
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port), nil
-}
-
-func (p *Peer) start(ctx context.Context) error {
-	o := &p.options
-	err := p.server.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{
-		Asn: o.AS, RouterId: o.RouterID.String(),
-		ListenPort: int32(o.Listen.Port()), ListenAddresses: []string{o.Listen.Addr().String()},
-	}})
-	if err != nil {
-		return fmt.Errorf("start router: %w", err)
-	}
-	watch := &api.WatchEventRequest{
-		Peer: &api.WatchEventRequest_Peer{},
-		Table: &api.WatchEventRequest_Table{Filters: []*api.WatchEventRequest_Table_Filter{
-			{Type: api.WatchEventRequest_Table_Filter_ADJIN},
-		}},
-	}
-	if err := p.server.WatchEvent(ctx, watch, p.event); err != nil {
-		return fmt.Errorf("watch router: %w", err)
-	}
-	graceful := o.GracefulRestart > 0
-	neighbor := &api.Peer{
-		Conf: &api.PeerConf{
-			NeighborAddress: o.Neighbor.String(), PeerAsn: o.NeighborAS, AuthPassword: o.Password,
-		},
-		Transport:    &api.Transport{PassiveMode: true},
-		EbgpMultihop: &api.EbgpMultihop{Enabled: true, MultihopTtl: 255},
-		GracefulRestart: &api.GracefulRestart{
-			Enabled: graceful, RestartTime: uint32(o.GracefulRestart / time.Second),
-		},
-	}
-	for _, afi := range []api.Family_Afi{api.Family_AFI_IP, api.Family_AFI_IP6} {
-		neighbor.AfiSafis = append(neighbor.AfiSafis, &api.AfiSafi{
-			Config: &api.AfiSafiConfig{Family: familyOf(afi), Enabled: true},
-			MpGracefulRestart: &api.MpGracefulRestart{
-				Config: &api.MpGracefulRestartConfig{Enabled: graceful},
-			},
-		})
-	}
-	if err := p.server.AddPeer(ctx, &api.AddPeerRequest{Peer: neighbor}); err != nil {
-		return fmt.Errorf("add neighbor: %w", err)
-	}
-	return nil
-}
-
-func familyOf(afi api.Family_Afi) *api.Family {
-	return &api.Family{Afi: afi, Safi: api.Family_SAFI_UNICAST}
-}
-
-func (p *Peer) event(r *api.WatchEventResponse) {
-	p.mu.Lock()
-	if peer := r.GetPeer(); peer != nil && peer.Type == api.WatchEventResponse_PeerEvent_STATE {
-		up := peer.Peer.State.SessionState == api.PeerState_ESTABLISHED
-		if up && !p.established {
-			p.sessions++
+// accept makes a session of each connection. A new one ends the one before, as RFC 4724 section 5
+// has it: the neighbor has restarted.
+func (p *Peer) accept() {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return // closed
 		}
-		p.established = up
+		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		p.mu.Lock()
+		old := p.current
+		if p.closed || from != p.options.Neighbor {
+			p.mu.Unlock()
+			_ = conn.Close() // it was never used
+			continue
+		}
+		s := newSession(p, conn)
+		p.current = s
+		p.mu.Unlock()
+		if old != nil {
+			old.end()
+			<-old.ended
+		}
+		p.running.Go(s.run)
 	}
-	if r.GetTable() != nil {
-		p.updates++
+}
+
+// Close ends the router without a word: its neighbor sees the connection end.
+func (p *Peer) Close() {
+	p.mu.Lock()
+	p.closed = true
+	s := p.current
+	if p.forget != nil {
+		p.forget.Stop()
 	}
 	p.mu.Unlock()
-	select {
-	case p.changed <- struct{}{}:
-	default:
+	_ = p.listener.Close() // it was only listened to
+	if s != nil {
+		s.end()
 	}
-}
-
-// Close ends the router; its neighbor is told.
-func (p *Peer) Close() {
-	_ = p.server.StopBgp(context.Background(), &api.StopBgpRequest{}) // it always succeeds
-	p.cancel()
+	p.running.Wait()
 }
 
 // Address returns where the router listens.
@@ -156,7 +125,14 @@ func (p *Peer) Address() netip.AddrPort { return p.options.Listen }
 // have changed.
 func (p *Peer) Changed() <-chan struct{} { return p.changed }
 
-// Established reports whether the session is up, and Sessions how often it came up.
+func (p *Peer) change() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Established reports whether the session is up.
 func (p *Peer) Established() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,11 +146,19 @@ func (p *Peer) Sessions() int {
 	return p.sessions
 }
 
-// Updates returns how many UPDATE messages with routes or End-of-RIB have arrived.
+// Updates returns how many UPDATE messages have arrived, End-of-RIB included.
 func (p *Peer) Updates() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.updates
+}
+
+// Faults returns what the router did not understand of what its neighbor said, or how it broke
+// the protocol. A test should find none.
+func (p *Peer) Faults() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.faults)
 }
 
 // Route is a route that the router was told of.
@@ -183,56 +167,7 @@ type Route struct {
 	NextHop     netip.Addr
 	Communities []string // "65535:666"
 	Large       []string // "4200000001:1:666"
-	Path        []uint32 // AS path
-}
-
-// Routes returns the adj-rib-in, in order.
-func (p *Peer) Routes() []Route {
-	var routes []Route
-	for _, afi := range []api.Family_Afi{api.Family_AFI_IP, api.Family_AFI_IP6} {
-		// The only error is that the router was closed.
-		_ = p.server.ListPath(context.Background(), &api.ListPathRequest{
-			TableType: api.TableType_ADJ_IN, Family: familyOf(afi),
-			Name: p.options.Neighbor.String(),
-		}, func(d *api.Destination) {
-			for _, path := range d.Paths {
-				routes = append(routes, routeOf(d.Prefix, path))
-			}
-		})
-	}
-	slices.SortFunc(routes, func(a, b Route) int { return a.Prefix.Compare(b.Prefix) })
-	return routes
-}
-
-func routeOf(prefix string, path *api.Path) Route {
-	r := Route{}
-	r.Prefix, _ = netip.ParsePrefix(prefix)
-	for _, packed := range path.Pattrs {
-		attr, err := packed.UnmarshalNew()
-		if err != nil {
-			continue
-		}
-		switch a := attr.(type) {
-		case *api.NextHopAttribute:
-			r.NextHop, _ = netip.ParseAddr(a.NextHop)
-		case *api.MpReachNLRIAttribute:
-			r.NextHop, _ = netip.ParseAddr(a.NextHops[0])
-		case *api.AsPathAttribute:
-			for _, s := range a.Segments {
-				r.Path = append(r.Path, s.Numbers...)
-			}
-		case *api.CommunitiesAttribute:
-			for _, c := range a.Communities {
-				r.Communities = append(r.Communities, fmt.Sprintf("%d:%d", c>>16, c&0xffff))
-			}
-		case *api.LargeCommunitiesAttribute:
-			for _, c := range a.Communities {
-				r.Large = append(r.Large,
-					fmt.Sprintf("%d:%d:%d", c.GlobalAdmin, c.LocalData1, c.LocalData2))
-			}
-		}
-	}
-	return r
+	Path        string   // the AS path
 }
 
 // String returns a route in one line.
@@ -241,7 +176,20 @@ func (r Route) String() string {
 		strings.Join(append(slices.Clone(r.Communities), r.Large...), " "))
 }
 
-// Wait returns when ok does, which is asked at each change and each 5 ms, or with ctx's error.
+// Routes returns what the router holds of its neighbor, in order.
+func (p *Peer) Routes() []Route {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	routes := []Route{}
+	for _, h := range p.routes {
+		routes = append(routes, h.Route)
+	}
+	slices.SortFunc(routes, func(a, b Route) int { return a.Prefix.Compare(b.Prefix) })
+	return routes
+}
+
+// Wait returns when ok does, which is asked at each change, or with ctx's error. There may be one
+// Wait at a time.
 func (p *Peer) Wait(ctx context.Context, ok func(routes []Route) bool) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -256,39 +204,69 @@ func (p *Peer) Wait(ctx context.Context, ok func(routes []Route) bool) error {
 	return nil
 }
 
-// Announce makes the router announce an IPv4 route of its own.
+// Announce makes the router announce an IPv4 route of its own, now and in each session to come.
 func (p *Peer) Announce(prefix netip.Prefix, nextHop netip.Addr) error {
-	nlri, err := anypb.New(&api.IPAddressPrefix{
-		Prefix: prefix.Addr().String(), PrefixLen: uint32(prefix.Bits()),
-	})
+	m, err := announcement(p.options.AS, prefix, nextHop)
 	if err != nil {
-		return fmt.Errorf("announce: %w", err)
+		return err
 	}
-	origin, err := anypb.New(&api.OriginAttribute{})
-	if err != nil {
-		return fmt.Errorf("announce: %w", err)
-	}
-	next, err := anypb.New(&api.NextHopAttribute{NextHop: nextHop.String()})
-	if err != nil {
-		return fmt.Errorf("announce: %w", err)
-	}
-	_, err = p.server.AddPath(context.Background(), &api.AddPathRequest{Path: &api.Path{
-		Family: familyOf(api.Family_AFI_IP), Nlri: nlri, Pattrs: []*anypb.Any{origin, next},
-	}})
-	if err != nil {
-		return fmt.Errorf("announce: %w", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.own = append(p.own, m)
+	if p.established {
+		return p.current.send(m)
 	}
 	return nil
 }
 
-// quiet takes GoBGP's words and forgets them.
-type quiet struct{}
+// begun notes that a session is up, and returns what is to be said first.
+func (p *Peer) begun(s *session) []message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.forget != nil {
+		p.forget.Stop()
+	}
+	maps.DeleteFunc(p.routes, func(prefix netip.Prefix, h *held) bool {
+		return h.stale && !s.keeps[familyOf(prefix)]
+	})
+	p.established = true
+	p.sessions++
+	p.change()
+	return append(slices.Clone(p.own), endOfRIB(ip4), endOfRIB(ip6))
+}
 
-func (quiet) Panic(msg string, _ bgplog.Fields) { panic("gobgp: " + msg) }
-func (quiet) Fatal(msg string, _ bgplog.Fields) { panic("gobgp: " + msg) }
-func (quiet) Error(string, bgplog.Fields)       {}
-func (quiet) Warn(string, bgplog.Fields)        {}
-func (quiet) Info(string, bgplog.Fields)        {}
-func (quiet) Debug(string, bgplog.Fields)       {}
-func (quiet) SetLevel(bgplog.LogLevel)          {}
-func (quiet) GetLevel() (level bgplog.LogLevel) { return bgplog.PanicLevel }
+// done notes that a session has ended.
+func (p *Peer) done(s *session, graceful bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.established = false
+	if p.current == s {
+		p.current = nil
+	}
+	if !graceful {
+		clear(p.routes)
+	}
+	for _, h := range p.routes {
+		h.stale = true
+	}
+	if graceful && !p.closed {
+		p.forget = time.AfterFunc(s.restart, p.drop)
+	}
+	p.change()
+}
+
+// drop ends graceful restart: nobody came back.
+func (p *Peer) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.routes, func(_ netip.Prefix, h *held) bool { return h.stale })
+	p.change()
+}
+
+func (p *Peer) fault(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.faults) < 100 {
+		p.faults = append(p.faults, err.Error())
+	}
+}

@@ -37,7 +37,8 @@ func confine(uid, gid int) error {
 		}
 	}
 	// Every thread must have it; with C code in the binary (the race detector) Go cannot.
-	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	_, _, errno := syscall.AllThreadsSyscall6(
+		unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
 	if errno != 0 && !errors.Is(errno, syscall.ENOTSUP) {
 		return fmt.Errorf("set no_new_privs: %w", errno)
 	}

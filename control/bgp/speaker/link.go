@@ -27,6 +27,7 @@ import (
 // while graceful restart lets it.
 type link struct {
 	peer, gobgp net.Conn
+	open        message // what GoBGP has said already
 	guard       *guard
 	changed     func() // the state, or what stands
 
@@ -46,9 +47,10 @@ const (
 	aliveOut
 )
 
-func newLink(peer, gobgp net.Conn, g *guard, changed func()) *link {
+func newLink(peer, gobgp net.Conn, open message, g *guard, changed func()) *link {
 	return &link{
-		peer: peer, gobgp: gobgp, guard: g, changed: changed, out: map[netip.Prefix]struct{}{},
+		peer: peer, gobgp: gobgp, open: open, guard: g, changed: changed,
+		out: map[netip.Prefix]struct{}{},
 	}
 }
 
@@ -231,6 +233,9 @@ func (in *inward) refresh(m message) error {
 
 // outward carries what GoBGP sends.
 func (l *link) outward() error {
+	if err := l.give(l.open); err != nil {
+		return err
+	}
 	r := bufio.NewReaderSize(l.gobgp, maxMessage)
 	for {
 		var buf [maxMessage]byte

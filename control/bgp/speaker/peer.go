@@ -159,12 +159,12 @@ func (p *peer) session(ctx context.Context) (time.Duration, error) {
 	}
 	defer conn.Close()
 	defer p.rib.end()
-	gobgp, err := p.rib.begin(ctx)
+	gobgp, open, err := p.rib.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
 	start := time.Now()
-	l := newLink(conn, gobgp, p.guard, p.changed)
+	l := newLink(conn, gobgp, open, p.guard, p.changed)
 	p.mu.Lock()
 	p.link = l
 	p.mu.Unlock()

@@ -1,6 +1,7 @@
 package speaker
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
@@ -127,30 +128,50 @@ func (r *rib) hold(want map[netip.Prefix]wire.Route) error {
 	return nil
 }
 
-// begin makes GoBGP ready for one session, and returns the link's connection to it.
-func (r *rib) begin(ctx context.Context) (net.Conn, error) {
+// beginTime bounds the wait for GoBGP at a session's begin, which takes some milliseconds.
+const beginTime = 2 * time.Second
+
+// begin makes GoBGP ready for one session, and returns the link's connection to it, and the OPEN
+// that it said. Only with that is the connection surely the session's: one that GoBGP has accepted
+// and not yet looked at would become that of the next.
+func (r *rib) begin(ctx context.Context) (net.Conn, message, error) {
 	if err := r.server.AddPeer(ctx, &api.AddPeerRequest{Peer: r.neighbor()}); err != nil {
-		return nil, fmt.Errorf("add peer: %w", err)
+		return nil, nil, fmt.Errorf("add peer: %w", err)
 	}
-	// Before it is active it closes what connects.
-	for end := time.Now().Add(2 * time.Second); !r.active(ctx); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			return nil, fmt.Errorf("GoBGP is not ready for a session")
+	// Before it is active GoBGP closes what connects.
+	for end := time.Now().Add(beginTime); ; time.Sleep(time.Millisecond) {
+		conn, open, err := r.connect(ctx, end)
+		if err == nil || time.Now().After(end) || ctx.Err() != nil {
+			return conn, open, err
 		}
 	}
-	d := net.Dialer{Timeout: 2 * time.Second, Control: secure(inside, r.key)}
-	conn, err := d.DialContext(ctx, "tcp4", fmt.Sprintf("%s:%d", inside, r.port))
-	if err != nil {
-		return nil, fmt.Errorf("connect to GoBGP: %w", err)
-	}
-	return conn, nil
 }
 
-func (r *rib) active(ctx context.Context) (active bool) {
-	_ = r.server.ListPeer(ctx, &api.ListPeerRequest{Address: inside}, func(p *api.Peer) {
-		active = p.State.SessionState == api.PeerState_ACTIVE
-	})
-	return active
+func (r *rib) connect(ctx context.Context, end time.Time) (net.Conn, message, error) {
+	d := net.Dialer{Deadline: end, Control: secure(inside, r.key)}
+	conn, err := d.DialContext(ctx, "tcp4", fmt.Sprintf("%s:%d", inside, r.port))
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to GoBGP: %w", err)
+	}
+	open, err := hear(conn, end)
+	if err != nil {
+		_ = conn.Close() // it was never used
+		return nil, nil, fmt.Errorf("begin session with GoBGP: %w", err)
+	}
+	return conn, open, nil
+}
+
+// hear reads GoBGP's OPEN. Nothing follows that before it is answered: no reader keeps any back.
+func hear(conn net.Conn, end time.Time) (message, error) {
+	if err := conn.SetReadDeadline(end); err != nil {
+		return nil, err
+	}
+	var buf [maxMessage]byte
+	open, err := readMessage(bufio.NewReader(conn), &buf)
+	if err != nil {
+		return nil, err
+	}
+	return open, conn.SetReadDeadline(time.Time{})
 }
 
 // end forgets the session that begin made.

@@ -164,7 +164,8 @@ func (s *speaker) read(ctx context.Context) <-chan *wire.Set {
 				err = fmt.Errorf("message is a %T, not a set", m)
 			}
 			if err != nil {
-				if !errors.Is(err, io.EOF) {
+				// It is reset where weir has gone without reading all that was said.
+				if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 					s.fail(fmt.Errorf("read set: %w", err))
 				}
 				return

@@ -1,0 +1,5 @@
+//go:build !cgo
+
+package bgp_test
+
+const withC = false
