@@ -265,3 +265,46 @@ func TestMalformedMessagesHarmNobodyElse(t *testing.T) {
 			ended, st.Child.Restarts, good.Sessions())
 	}
 }
+
+// TestFullTableCostsNoMemory has a peer that sends 11 million routes.
+func TestFullTableCostsNoMemory(t *testing.T) {
+	raw, peer := bad(t)
+	s := supervise(t, nil, peer)
+	s.Set(approve(t, time.Hour, "203.0.113.7"))
+	session, err := raw.Establish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	body := []byte{0, 0, 0, 14, 0x40, 1, 1, 0, 0x40, 3, 4, 192, 0, 2, 9, 0x40, 2, 0}
+	for i := range 1000 {
+		body = append(body, 24, 10, byte(i>>8), byte(i))
+	}
+	update := bgptest.Message(bgptest.Update, body...)
+	before := memory(t, s.State().Child.PID)
+	for range 11_000 {
+		if err := session.Send(update); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := session.Send(bgptest.Message(bgptest.Keepalive)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	after := memory(t, s.State().Child.PID)
+	t.Logf("the child has %d KiB, and had %d", after, before)
+	if st := s.State(); after > before+(32<<10) || st.Established != 1 {
+		t.Errorf("%d KiB more, state %+v", after-before, st.Peers)
+	}
+}
+
+// memory returns what a process has in memory, in KiB.
+func memory(t *testing.T, pid int) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(procStatus(t, pid), "VmRSS:")
+	var n int
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
