@@ -129,8 +129,8 @@ func (k *killer) kill(held bool, kill func() (started time.Time)) time.Duration 
 	return time.Since(begin)
 }
 
-// settled waits until the speaker has told the router everything again: a second failure before that
-// makes the router drop what is stale (RFC 4724, section 4.2).
+// settled waits until the speaker has told the router everything again: a second failure before
+// that makes the router drop what is stale (RFC 4724, section 4.2).
 func (k *killer) settled() {
 	k.t.Helper()
 	k.eventually("settled", func() bool {

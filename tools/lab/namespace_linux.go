@@ -85,10 +85,14 @@ func newNamespaces() (gen, sut Namespace, err error) {
 		if err != nil {
 			return gen, sut, err
 		}
-		if err = sut.create(); err != nil {
-			return gen, sut, errors.Join(err, gen.remove())
+		err = sut.create()
+		if err == nil {
+			return gen, sut, nil
 		}
-		return gen, sut, nil
+		removed := gen.remove()
+		if removed != nil || !errors.Is(err, os.ErrExist) { // else another lab is just closing
+			return gen, sut, errors.Join(err, removed)
+		}
 	}
 }
 
