@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"weir/control/ban"
 	"weir/control/capture"
 	"weir/control/config"
+	"weir/control/logs"
 	"weir/control/report"
 	"weir/decode/pcap"
 	"weir/ring/replay"
@@ -23,6 +26,7 @@ import (
 
 // demoConfig is the whole configuration of the demo.
 const demoConfig = `version: 1
+mode: enforce
 networks: [198.51.100.0/24, "2001:db8:51::/48"]
 allowlist: [198.51.100.250/32]
 thresholds:
@@ -76,11 +80,18 @@ func runDemo(cmd *cobra.Command, asJSON, exit bool, folder string) error {
 	defer source.Close()
 	talk := cmd.ErrOrStderr()
 	introduce(talk)
+	log, _ := logs.New(talk, logs.Options{Level: slog.LevelError})
+	peer, err := newDemoPeer(cmd.Context(), c, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(talk, "A BGP session to a router in this process is up: %s, AS %d.\n\n",
+		peer.router.Address(), demoPeerAS)
 	watcher := &demoWatcher{}
 	r, err := play(cmd, c, source, replayOptions{
-		asJSON: asJSON, pace: demoSpeed, more: []control.Events{watcher},
+		asJSON: asJSON, pace: demoSpeed, peer: peer, more: []control.Events{watcher},
 	})
-	if err != nil {
+	if err = errors.Join(err, peer.Close()); err != nil {
 		return err
 	}
 	defer r.Close()
@@ -130,21 +141,16 @@ attacks are on their way: against 198.51.100.7, and against 2001:db8:51::80. The
 // demoWatcher remembers what the demo wants to show at its end.
 type demoWatcher struct {
 	incidents []string // in order of detection
-	routes    []string
 }
 
 // Event implements control.Events.
 func (d *demoWatcher) Event(e *ban.Event, _ *capture.Evidence) {
-	switch e.Kind {
-	case ban.Started:
+	if e.Kind == ban.Started {
 		d.incidents = append(d.incidents, e.Incident.ID)
-	case ban.Announced:
-		d.routes = append(d.routes, fmt.Sprintf("%s %s, communities %s (dry run: mode is observe)",
-			e.Action.Kind, e.Action.Prefix, strings.Join(e.Action.Communities, " ")))
 	}
 }
 
-// conclude shows the first report, the would-be routes, and where the proof lies.
+// conclude shows the first report, and where the proof lies.
 func (d *demoWatcher) conclude(out, talk io.Writer, dir string, asJSON bool) error {
 	if len(d.incidents) == 0 {
 		return fmt.Errorf("the demo found no attack")
@@ -160,10 +166,6 @@ func (d *demoWatcher) conclude(out, talk io.Writer, dir string, asJSON bool) err
 				break
 			}
 			fmt.Fprintf(out, "    %s\n", line)
-		}
-		fmt.Fprintln(out, "\nRoutes that would have been announced:")
-		for _, r := range d.routes {
-			fmt.Fprintln(out, "   ", r)
 		}
 	}
 	fmt.Fprintf(talk, "\nReports, JSON and packets (pcapng) of all attacks: %s\n", dir)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -209,20 +210,24 @@ func (p *eventPrinter) encode(v any) {
 	}
 }
 
-// row prints one event for people.
-func (p *eventPrinter) row(e *ban.Event) {
+// line prints one row, and before the first the head of the table.
+func (p *eventPrinter) line(at int64, name string, target netip.Addr, what string) {
 	if p.rows++; p.rows == 1 {
 		fmt.Fprintf(p, "%-15s %-10s %-22s %s\n", "TIME", "EVENT", "TARGET", "WHAT")
 	}
-	clock := time.Unix(0, e.Time).UTC().Format("15:04:05.000")
+	clock := time.Unix(0, at).UTC().Format("15:04:05.000")
+	fmt.Fprintf(p, "%-15s %-10s %-22s %s\n", clock, name, target, what)
+}
+
+// row prints one event for people.
+func (p *eventPrinter) row(e *ban.Event) {
 	in := e.Incident
-	line := func(name, what string) {
-		fmt.Fprintf(p, "%-15s %-10s %-22s %s\n", clock, name, in.Target.Addr(), what)
-	}
+	line := func(name, what string) { p.line(e.Time, name, in.Target.Addr(), what) }
 	switch e.Kind {
 	case ban.Started:
 		line("ATTACK", describe(in))
-	case ban.Asked, ban.Announced:
+	case ban.Asked: // the announcement follows
+	case ban.Announced:
 		line("announce", fmt.Sprintf("%s %s %s%s", e.Action.Kind, e.Action.Prefix,
 			strings.Join(e.Action.Communities, " "), dryRun(e.Action.DryRun)))
 	case ban.Refused:

@@ -77,7 +77,8 @@ func defaultEvidence() string {
 // replayOptions are what the command line adds to the configuration.
 type replayOptions struct {
 	asJSON bool
-	pace   float64 // seconds of capture per second; 0: as fast as it goes
+	pace   float64   // seconds of capture per second; 0: as fast as it goes
+	peer   *demoPeer // that is announced to; nil: every mitigation is a dry run
 	expect *expectation
 	more   []control.Events
 }
@@ -108,6 +109,9 @@ func play(
 	if err != nil {
 		return nil, err
 	}
+	if o.peer != nil {
+		o.peer.enforce(&engine)
+	}
 	out := newEventPrinter(cmd.OutOrStdout(), o.asJSON)
 	keep := newKeeper(c)
 	r, err := control.NewReplay(engine, source, append(eventSinks{out, keep, o.expect}, o.more...))
@@ -118,6 +122,10 @@ func play(
 	defer stop()
 	if o.pace > 0 {
 		r.Pace = pacer(ctx, o.pace, out)
+	}
+	if o.peer != nil {
+		pace := r.Pace
+		r.Pace = func(now int64) { o.peer.look(now, out); pace(now) }
 	}
 	if err = r.Run(ctx); err == nil {
 		r.Open(keep.save)
