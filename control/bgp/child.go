@@ -81,6 +81,9 @@ func (s *Supervisor) talk(ctx context.Context, conn net.Conn) error {
 	return errors.Join(said, <-heard)
 }
 
+// errNetworks is why a child ends that knows other networks.
+var errNetworks = errors.New("the networks have changed")
+
 // say sends the setup and then each newest set.
 func (s *Supervisor) say(ctx context.Context, conn net.Conn) error {
 	send := func(message any) error {
@@ -89,7 +92,11 @@ func (s *Supervisor) say(ctx context.Context, conn net.Conn) error {
 		}
 		return wire.Write(conn, message)
 	}
-	if err := send(s.config.setup()); err != nil {
+	select {
+	case <-s.again: // the setup is the newest
+	default:
+	}
+	if err := send(s.setup()); err != nil {
 		return err
 	}
 	for sent := uint64(0); ; {
@@ -102,6 +109,8 @@ func (s *Supervisor) say(ctx context.Context, conn net.Conn) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.again:
+			return errNetworks
 		case <-s.wake:
 		}
 	}

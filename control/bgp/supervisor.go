@@ -2,7 +2,9 @@ package bgp
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,10 +19,12 @@ type Supervisor struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	wake    chan struct{} // there is a new set
+	again   chan struct{} // there is a new setup
 	changed chan struct{}
 	state   atomic.Pointer[State]
 
 	mu         sync.Mutex // of what follows, and of the order of states
+	networks   []netip.Prefix
 	routes     []governor.Approved
 	generation uint64   // 0: there was no set yet
 	flaps      []uint64 // of each peer, in children that ended
@@ -35,7 +39,8 @@ func Start(c Config) (*Supervisor, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Supervisor{
 		config: c, cancel: cancel, done: make(chan struct{}),
-		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), again: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), networks: slices.Clone(c.Networks),
 		flaps: make([]uint64, len(c.Peers)),
 	}
 	s.state.Store(initial(&c))
@@ -54,6 +59,27 @@ func (s *Supervisor) Set(routes []governor.Approved) {
 	s.state.Store(&next)
 	s.mu.Unlock()
 	signal(s.wake)
+}
+
+// SetNetworks replaces the networks that announced addresses must be in. The child is replaced by
+// one that knows them: without graceful restart its routes are gone for the moment that takes.
+func (s *Supervisor) SetNetworks(networks []netip.Prefix) {
+	s.mu.Lock()
+	changed := !slices.Equal(s.networks, networks)
+	s.networks = slices.Clone(networks)
+	s.mu.Unlock()
+	if changed {
+		signal(s.again)
+	}
+}
+
+// setup returns what a new child is told first.
+func (s *Supervisor) setup() *wire.Setup {
+	setup := s.config.setup()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	setup.Networks = s.networks
+	return setup
 }
 
 // State returns what is known now.

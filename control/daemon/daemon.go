@@ -138,7 +138,7 @@ func (d *Daemon) open(c *config.Config) (err error) {
 // withdrawals: what it has stands on, and nothing is added until a person has looked.
 func (d *Daemon) restore(c *config.Config) {
 	b := brake.Read(killPath(c))
-	d.mitigation.restore(d.live.Engine, d.clock(), b == brake.Withdraw)
+	d.mitigation.restore(d.live.Engine, d.clock(), b == brake.Withdraw || d.dryRun())
 	if d.mitigation.restored.Damaged && b == brake.Off {
 		b = brake.Freeze
 		if _, err := brake.Write(killPath(c), b); err != nil {

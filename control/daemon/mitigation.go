@@ -89,7 +89,7 @@ func (m *mitigation) restore(e *control.Engine, now int64, withdraw bool) {
 	}
 	for i := range m.restored.Routes {
 		r := &m.restored.Routes[i]
-		refusal := "withdrawn by the kill file"
+		refusal := "nothing is announced"
 		if !withdraw {
 			refusal = e.Restore(ban.Incident{
 				ID: r.ID, Target: r.Prefix, Manual: r.Manual, Begin: r.Asked, Detected: r.Asked,

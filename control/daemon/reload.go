@@ -87,6 +87,9 @@ func (d *Daemon) take(ctx context.Context, c *config.Config, restart []string) e
 	if err != nil {
 		return err
 	}
+	if d.mitigation.speaker != nil {
+		d.mitigation.speaker.SetNetworks(c.Networks)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.config, d.places, d.loaded, d.restart = c, places, time.Now(), restart
