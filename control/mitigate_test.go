@@ -296,34 +296,47 @@ func TestGovern(t *testing.T) {
 	}
 }
 
-// BenchmarkVerdicts measures the tick in which a thousand hosts are over their limit for the first
-// time, and holds it to the caps and to the order of harm.
+// newlyAttacked returns a network of 65,536 active hosts, a thousand of which are over their limit
+// for the first time, and twenty of these do most harm.
+func newlyAttacked(tb testing.TB) *crowd {
+	c := newCrowd(tb, "10.0.0.0/16")
+	c.config.Mitigation = mitigation("10.0.0.0/16")
+	c.governor.Configure(governor.Rules{
+		Networks:  c.config.Mitigation.Rules.Networks,
+		MaxActive: 64, MaxPerMinute: 20, MaxShare: 10, MaxLease: 24 * time.Hour,
+	})
+	c.fill(1<<16, 1)
+	c.fill(1000, 25_000)
+	c.fill(20, 1000)
+	return c
+}
+
+// A thousand verdicts in one second: the caps hold, and the most harmful come first.
+func TestThousandVerdicts(t *testing.T) {
+	c := newlyAttacked(t)
+	c.second()
+	announced := c.book.Routes()
+	_, _, refused := c.Governed()
+	if announced != 20 || refused[governor.TooFast] != 980 || c.book.Open() != 1000 {
+		t.Fatalf("%d announced, %v refused, %d open", announced, refused, c.book.Open())
+	}
+	c.book.Each(func(in *ban.Incident) {
+		host := in.Target.Addr().As4()
+		worst := host[2] == 0 && host[3] < 20
+		if (in.Actions[0].Event == ban.Announced) != worst {
+			t.Errorf("%s: %+v", in.Target, in.Actions)
+		}
+	})
+}
+
+// BenchmarkVerdicts measures the tick of a thousand verdicts.
 func BenchmarkVerdicts(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
-		c := newCrowd(b, "10.0.0.0/16")
-		c.governor.Configure(governor.Rules{
-			Networks:  []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")},
-			MaxActive: 64, MaxPerMinute: 20, MaxShare: 10, MaxLease: 24 * time.Hour,
-		})
-		c.config.Mitigation = mitigation("10.0.0.0/16")
-		c.fill(1<<16, 1)
-		c.fill(1000, 25_000)
-		c.fill(20, 1000)
+		c := newlyAttacked(b)
 		b.StartTimer()
 		c.second()
 		b.StopTimer()
-		announced := c.book.Routes()
-		_, _, refused := c.Governed()
-		if announced != 20 || refused[governor.TooFast] != 980 || c.book.Open() != 1000 {
-			b.Fatalf("%d announced, %v refused, %d open", announced, refused, c.book.Open())
-		}
-		c.book.Each(func(in *ban.Incident) {
-			if host := in.Target.Addr().As4(); (in.Actions[0].Event == ban.Announced) !=
-				(host[2] == 0 && host[3] < 20) {
-				b.Fatalf("%s: %+v", in.Target, in.Actions)
-			}
-		})
 		if err := c.Close(); err != nil {
 			b.Fatal(err)
 		}

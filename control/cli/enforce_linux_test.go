@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"weir/control/api"
 	"weir/tools/lab"
 )
@@ -184,4 +186,46 @@ func TestLabKillFile(t *testing.T) {
 	routes(1)
 	r.weir("withdraw-all", "--expect", "1")
 	routes(0)
+}
+
+// On a disk that is full nothing new is announced, what stands stays, and both are said; with room
+// on it bans go on without a restart.
+func TestLabJournalFull(t *testing.T) {
+	state := t.TempDir()
+	if err := unix.Mount("weir-test", state, "tmpfs", 0, "size=128k"); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(state, unix.MNT_DETACH) })
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"],
+		enforcing(time.Minute, "actions: {script: {path: DIR/script}}"), scripted(t),
+		func(yaml, dir string) string {
+			return strings.Replace(yaml, filepath.Join(dir, "state"), state, 1)
+		})
+	standing := func(what string, want int) {
+		t.Helper()
+		r.eventually(what, func() bool { return r.status().Mitigation.Standing == want })
+	}
+	r.weir("ban", "10.0.3.1", "--reason", "test", "--ttl", "10m")
+	standing("bans", 1)
+	ballast := filepath.Join(state, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	r.eventually("refuses", func() bool { // a page of the journal may still have room
+		host := fmt.Sprintf("10.0.3.%d", 2+r.status().Mitigation.Routes)
+		r.weir("ban", host, "--reason", "test", "--ttl", "10m")
+		s := r.status()
+		return s.Mitigation.Journal.Refused > 0 && !s.Mitigation.Journal.Healthy &&
+			strings.Contains(strings.Join(s.Problems, " "), "the journal cannot be written")
+	})
+	before := r.status().Mitigation.Standing
+	if before < 1 || strings.Contains(r.calls(), "unban") {
+		t.Errorf("%d stand; the script was told %s", before, r.calls())
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("heals", func() bool { return r.status().Mitigation.Journal.Healthy })
+	r.weir("ban", "10.0.4.1", "--reason", "test", "--ttl", "10m")
+	standing("bans again", before+1)
 }

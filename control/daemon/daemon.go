@@ -115,6 +115,7 @@ func (d *Daemon) open(c *config.Config) (err error) {
 		return err
 	}
 	engine.Mitigation.Actor = d.mitigation.actor()
+	protectSelf(&engine.Mitigation.Rules)
 	d.mirrors, engine.Inputs, err = openMirrors(c, d.clock)
 	if err != nil {
 		return err

@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"time"
 
 	"weir/control/brake"
 	"weir/control/config"
+	"weir/control/governor"
 )
 
 // killEvery is how often the kill file is looked for.
@@ -34,6 +37,22 @@ func (d *Daemon) guard(ctx context.Context) {
 				"by", now-off)
 			d.hold(ctx)
 			off = now
+		}
+	}
+}
+
+// protectSelf adds the addresses of this machine, as it has them now, to what is never announced.
+func protectSelf(r *governor.Rules) {
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return // the rest is protected all the same
+	}
+	for _, a := range own {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				ip = ip.Unmap()
+				r.Protected = append(r.Protected, netip.PrefixFrom(ip, ip.BitLen()))
+			}
 		}
 	}
 }
