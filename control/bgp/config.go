@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"weir/control/bgp/wire"
@@ -88,6 +89,13 @@ func (c *Config) withDefaults() error {
 		c.Patience = defaultPatience
 	}
 	return nil
+}
+
+// listens reports whether the child opens a port below 1024.
+func (c *Config) listens() bool {
+	return c.ListenPort < 1024 && slices.ContainsFunc(c.Peers, func(p Peer) bool {
+		return p.Passive
+	})
 }
 
 func (c *Config) setup() *wire.Setup {

@@ -133,8 +133,11 @@ const (
 // supervise starts one child after the other. It stays on its thread: the kernel ends a child with
 // the thread that started it, not with the process.
 func (s *Supervisor) supervise(ctx context.Context) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // for good: the thread ends with its goroutine, undressed as it is
 	defer close(s.done)
+	if err := undress(s.config.listens()); err != nil {
+		s.config.Log.Warn("BGP speaker", "error", err)
+	}
 	var pause time.Duration // the first restart is at once
 	for n := uint64(0); ; n++ {
 		start := time.Now()

@@ -61,7 +61,8 @@ func TestUnit(t *testing.T) {
 		}
 	}
 	calls := strings.Join(s["SystemCallFilter"], "; ")
-	if want := "@system-service; ~@privileged @resources; bpf sched_setaffinity"; calls != want {
+	if want := "@system-service; ~@privileged @resources; " +
+		"bpf sched_setaffinity setrlimit prlimit64"; calls != want {
 		t.Errorf("SystemCallFilter=%s, want %s", calls, want)
 	}
 }
