@@ -114,7 +114,9 @@ governor: {max_new_per_minute: 1000, max_blackholes: 1000}`))
 	}
 	stop()
 	cancel()
-	<-sent
+	if err := <-sent; err != nil && ctx.Err() == nil {
+		t.Error(err)
+	}
 	r.settle(g.Sent()).holds(t)
 	s := r.status()
 	if p := s.Mitigation.Peers[2]; p.State == "established" || p.State == "idle" {
