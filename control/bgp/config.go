@@ -26,8 +26,9 @@ type Config struct {
 	Networks []netip.Prefix // the only place where announced addresses may be
 	// ListenPort is where passive peers connect to; 0: 179. Without passive peers nothing listens.
 	ListenPort uint16
-	// KillFile is a path that the child looks at four times a second: while a file is there, it
-	// announces nothing. Empty: none. The child must be able to search its folder.
+	// KillFile is the path of a kill file (control/brake) that the child looks at four times a
+	// second: while that asks for it, it announces nothing. Empty: none. The child must be able to
+	// search its folder.
 	KillFile string
 	// UID and GID are what the child of a root becomes; 0: nobody.
 	UID, GID int

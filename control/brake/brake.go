@@ -30,27 +30,32 @@ func (b Brake) String() string { return [...]string{"off", "freeze", "withdraw"}
 
 const (
 	name = "kill"
-	mode = 0o640
+	mode = 0o644 // the speaker, which may be nobody, reads it too
 )
 
 // Path returns the path of the kill file of a state directory.
 func Path(stateDir string) string { return filepath.Join(stateDir, name) }
 
-// Read returns what the kill file asks for. One that cannot be read is there all the same.
-func Read(path string) Brake {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+// Read returns what the kill file asks for. One that is there and cannot be read asks for Withdraw;
+// the error is that it cannot be seen whether there is one, and goes with Off.
+func Read(path string) (Brake, error) {
+	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Off
+		return Off, nil
 	}
 	if err != nil {
-		return Withdraw
+		return Off, fmt.Errorf("look for the kill file: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return Withdraw, nil
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, 64))
 	if err == nil && strings.TrimSpace(string(data)) == Freeze.String() {
-		return Freeze
+		return Freeze, nil
 	}
-	return Withdraw
+	return Withdraw, nil
 }
 
 // Write has the kill file ask for want, or more, and returns what it asks for. It is never seen
@@ -72,7 +77,7 @@ func write(path string, want Brake) (Brake, error) {
 	if want == Withdraw {
 		err = os.Rename(temporary, path)
 	} else if err = os.Link(temporary, path); errors.Is(err, fs.ErrExist) {
-		return Read(path), nil // no less than a freeze
+		return Read(path) // no less than a freeze
 	}
 	if err != nil {
 		return Off, err
@@ -80,17 +85,11 @@ func write(path string, want Brake) (Brake, error) {
 	return want, syncFolder(filepath.Dir(path))
 }
 
-// create makes a file beside the kill file that only has to be renamed. Its group is the folder's:
-// root may write it, and a daemon that is not root has to read it.
+// create makes a file beside the kill file that only has to be renamed.
 func create(dir, content string) (path string, err error) {
 	f, err := os.CreateTemp(dir, "."+name+"-*") // O_EXCL: it follows no link
 	if err != nil {
 		return "", err
-	}
-	if info, err := os.Stat(dir); err == nil {
-		if s, ok := info.Sys().(*syscall.Stat_t); ok {
-			_ = f.Chown(-1, int(s.Gid)) // that it is there can be seen in any case
-		}
 	}
 	_, err = f.WriteString(content)
 	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {

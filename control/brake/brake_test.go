@@ -6,9 +6,18 @@ import (
 	"testing"
 )
 
+func read(t *testing.T, path string) Brake {
+	t.Helper()
+	b, err := Read(path)
+	if err != nil {
+		t.Error(err)
+	}
+	return b
+}
+
 func TestRead(t *testing.T) {
 	path := Path(t.TempDir())
-	if Read(path) != Off {
+	if read(t, path) != Off {
 		t.Error("no file, and it brakes")
 	}
 	f := func(text string, want Brake) {
@@ -16,7 +25,7 @@ func TestRead(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := Read(path); got != want {
+		if got := read(t, path); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
@@ -35,7 +44,7 @@ func TestReadOther(t *testing.T) {
 		if err := place(path); err != nil {
 			t.Fatal(err)
 		}
-		if got := Read(path); got != Withdraw {
+		if got := read(t, path); got != Withdraw {
 			t.Errorf("%v", got)
 		}
 	}
@@ -43,13 +52,24 @@ func TestReadOther(t *testing.T) {
 	f(func(path string) error { return os.Symlink("nowhere", path) })
 }
 
+// What cannot be looked for asks for nothing, and is said.
+func TestRead_Failure(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := Read(Path(file)); err == nil || b != Off {
+		t.Errorf("in a file that is no folder: %v, %v", b, err)
+	}
+}
+
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := Path(dir)
 	f := func(want, then Brake) {
 		t.Helper()
-		if b, err := Write(path, want); err != nil || b != then || Read(path) != then {
-			t.Errorf("wrote %v: says %v, reads %v, %v", want, b, Read(path), err)
+		if b, err := Write(path, want); err != nil || b != then || read(t, path) != then {
+			t.Errorf("wrote %v: says %v, reads %v, %v", want, b, read(t, path), err)
 		}
 	}
 	f(Freeze, Freeze)
@@ -59,7 +79,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	for _, was := range []bool{true, false} {
-		if removed, err := Remove(path); err != nil || removed != was || Read(path) != Off {
+		if removed, err := Remove(path); err != nil || removed != was || read(t, path) != Off {
 			t.Errorf("removed %v, %v", removed, err)
 		}
 	}
@@ -81,7 +101,7 @@ func TestWrite_Failure(t *testing.T) {
 	if b, err := Write(path, Freeze); err != nil || b != Withdraw {
 		t.Errorf("a link is there already, which asks for more: %v, %v", b, err)
 	}
-	if b, err := Write(path, Withdraw); err != nil || b != Withdraw || Read(path) != Withdraw {
+	if b, err := Write(path, Withdraw); err != nil || b != Withdraw || read(t, path) != Withdraw {
 		t.Errorf("a link is replaced: %v, %v", b, err)
 	}
 	if data, _ := os.ReadFile(precious); string(data) != "x" {

@@ -122,7 +122,7 @@ func TestKillFile(t *testing.T) {
 	f("withdraw-all --expect 3", exitUnreachable, "", "")
 	f("freeze --off", exitUnreachable, "", "")
 	f("freeze", 0, "no daemon answers; wrote "+kill+some, "freeze\n")
-	if info, err := os.Stat(kill); err != nil || info.Mode() != 0o640 {
+	if info, err := os.Stat(kill); err != nil || info.Mode() != 0o644 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	f("withdraw-all", 0, "no daemon answers; wrote "+kill+all, "withdraw\n")

@@ -281,3 +281,56 @@ func TestLabReloadEnforce(t *testing.T) {
 	r.start()
 	in("10.0.5.2", false)
 }
+
+// The kill file works when weir itself does not: a weir that is stopped in its tracks still has a
+// speaker that looks. A freeze takes nothing back.
+func TestLabKillFileRouter(t *testing.T) {
+	l := routed(t)
+	o, section := peering(false, 120)
+	peer := router.BIRD(t, l.Gen(), o)
+	r := newRig(t, l, captures()["afxdp"], enforcing(time.Minute, section),
+		func(yaml, dir string) string { // nobody, which the speaker is, has to get there
+			if err := os.Chmod(dir, 0o711); err != nil {
+				t.Fatal(err)
+			}
+			return yaml
+		})
+	p := netip.MustParsePrefix("10.0.5.1/32")
+	in := func(what string, want bool) {
+		t.Helper()
+		r.eventually(what, func() bool { _, has := peer.Has(p); return has == want })
+	}
+	ban := func() {
+		t.Helper()
+		r.weir("ban", "10.0.5.1", "--reason", "test", "--ttl", "10m")
+		in("banned", true)
+	}
+	ban()
+	stop := watchRoute(t, peer, p)
+	r.weir("freeze")
+	time.Sleep(time.Second)
+	stop()
+	r.weir("withdraw-all", "--expect", "1")
+	in("withdrawn", false)
+	r.weir("freeze", "--off")
+	ban()
+
+	weir := r.cmd.Process
+	if err := weir.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	kill := filepath.Join(r.dir, "state", "kill")
+	if err := os.WriteFile(kill, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	in("withdrawn though weir stands still", false)
+	t.Logf("withdrawn %v after the file was made", time.Since(begin).Round(time.Millisecond))
+	if err := weir.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("knows", func() bool {
+		s, err := r.client.Status(t.Context())
+		return err == nil && s.Mitigation.Killed && s.Mitigation.Routes == 0
+	})
+}

@@ -138,7 +138,10 @@ func (d *Daemon) open(c *config.Config) (err error) {
 // restore makes the engine go on where the last weir ended. A journal that was damaged may lack
 // withdrawals: what it has stands on, and nothing is added until a person has looked.
 func (d *Daemon) restore(c *config.Config) {
-	b := brake.Read(killPath(c))
+	b, err := brake.Read(killPath(c))
+	if err != nil {
+		d.log.Error("kill file", "error", err)
+	}
 	d.mitigation.restore(d.live.Engine, d.clock(), b == brake.Withdraw || d.dryRun())
 	if d.mitigation.restored.Damaged && b == brake.Off {
 		b = brake.Freeze

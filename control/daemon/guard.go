@@ -31,7 +31,12 @@ func (d *Daemon) guard(ctx context.Context) {
 		case <-tick.C:
 		}
 		c, _ := d.current()
-		d.applyBrake(ctx, brake.Read(killPath(c)))
+		b, err := brake.Read(killPath(c))
+		if err != nil {
+			d.log.Error("kill file", "cause", "kill file", "error", err)
+		} else {
+			d.applyBrake(ctx, b)
+		}
 		if now := d.offset(); (now - off).Abs() > clockStep {
 			d.log.Warn("the system's clock was set: nothing is announced for two seconds",
 				"by", now-off)

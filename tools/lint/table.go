@@ -125,7 +125,9 @@ func controlRooms() []room {
 		{"control/report", []string{
 			"control/ban", "control/capture", "control/detect", "control/rate",
 		}},
-		{"control/bgp/...", append([]string{"control/bgp/..."}, changesTraffic...)},
+		{"control/bgp/...", append(
+			[]string{"control/bgp/...", "control/brake"}, changesTraffic...,
+		)},
 		{"control/action/*", changesTraffic},
 		{"control/sink/*", []string{"control/rate", "control/ban"}},
 		{"control/brake", nil},

@@ -13,16 +13,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"syscall"
 	"time"
 
 	"weir/control/bgp/wire"
+	"weir/control/brake"
 )
 
 const (
@@ -314,8 +313,8 @@ func (s *speaker) pollKill() {
 	if s.setup.KillFile == "" {
 		return
 	}
-	_, err := os.Lstat(s.setup.KillFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	b, err := brake.Read(s.setup.KillFile)
+	if err != nil {
 		if text := err.Error(); text != s.killError {
 			s.killError = text
 			s.log.Error("kill file cannot be looked for", "cause", text)
@@ -323,7 +322,7 @@ func (s *speaker) pollKill() {
 		}
 		return
 	}
-	if killed := err == nil; killed != s.killed {
+	if killed := b == brake.Withdraw; killed != s.killed { // a freeze is weir's to keep
 		s.killed = killed
 		s.log.Warn("kill file", "present", killed)
 		s.publish()
