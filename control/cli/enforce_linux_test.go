@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -228,4 +229,43 @@ func TestLabJournalFull(t *testing.T) {
 	r.eventually("heals", func() bool { return r.status().Mitigation.Journal.Healthy })
 	r.weir("ban", "10.0.4.1", "--reason", "test", "--ttl", "10m")
 	standing("bans again", before+1)
+}
+
+// A journal that somebody has changed restores what precedes the damage, is kept for people, and
+// announces nothing new until one of them has looked.
+func TestLabJournalDamaged(t *testing.T) {
+	r := newRig(t, lab.New(t, lab.Options{}), captures()["afxdp"],
+		enforcing(time.Minute, "actions: {script: {path: DIR/script}}"), scripted(t))
+	for i := range 3 {
+		r.weir("ban", fmt.Sprintf("10.0.3.%d", i+1), "--reason", "test", "--ttl", "10m")
+		r.eventually("stands", func() bool { return r.status().Mitigation.Standing == i+1 })
+	}
+	_ = r.stop(syscall.SIGKILL)
+	path := filepath.Join(r.dir, "state", "journal")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("10.0.3.2/32")) // its first record has intact ones behind it
+	if at < 0 {
+		t.Fatalf("no such record: %q", data)
+	}
+	data[at] ^= 1
+	if err := os.WriteFile(path, data, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	s := r.status().Mitigation
+	if s.Routes != 1 || !s.Frozen || s.Journal.Note == "" {
+		t.Errorf("after the damage: %+v, journal %+v", s, s.Journal)
+	}
+	if kept, _ := filepath.Glob(path + ".bad-*"); len(kept) != 1 {
+		t.Errorf("kept %v", kept)
+	}
+	o, err := r.client.Ban(t.Context(), minuteBan(netip.MustParseAddr("10.0.3.9")))
+	if err != nil || o.Refusal != "frozen" {
+		t.Errorf("a ban before anybody has looked: %+v, %v", o, err)
+	}
+	r.weir("freeze", "--off")
+	r.weir("ban", "10.0.3.9", "--reason", "test", "--ttl", "10m")
 }
