@@ -75,7 +75,7 @@ func Default() Config {
 			NextHop6:    netip.MustParseAddr("100::1"),
 		}},
 		Ban:      Ban{Time: 30 * time.Minute, Quiet: 10 * time.Second},
-		Governor: Governor{MaxBlackholes: 64, MaxNewPerMinute: 20, MaxShare: 10},
+		Governor: Governor{MaxBlackholes: 64, MaxNewPerMinute: 20, MaxShare: 25},
 		Evidence: Evidence{MaxIncidents: 1000, MaxPackets: 1000, MaxBytes: 2 << 20},
 		StateDir: "/var/lib/weir",
 		API:      API{Socket: "/run/weir/api.sock"},
