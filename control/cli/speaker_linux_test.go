@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -333,4 +334,22 @@ func TestLabKillFileRouter(t *testing.T) {
 		s, err := r.client.Status(t.Context())
 		return err == nil && s.Mitigation.Killed && s.Mitigation.Routes == 0
 	})
+}
+
+// The speaker keeps off the workers' cores, as all but the workers do.
+func TestLabSpeakerKeepsOff(t *testing.T) {
+	core := workersCore(t)
+	_, section := peering(false, 120)
+	r := newRig(t, routed(t), fmt.Sprintf("afxdp: [{interface: mirror0, cores: [%d]}]", core),
+		enforcing(time.Minute, section))
+	pid := r.status().Mitigation.Speaker.PID
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "Cpus_allowed_list:\t")
+	list, _, _ := strings.Cut(rest, "\n")
+	if cores := coreList(t, list); len(cores) == 0 || slices.Contains(cores, core) {
+		t.Errorf("the speaker may run on %s, the worker has %d", list, core)
+	}
 }

@@ -103,25 +103,19 @@ func (d *Daemon) open(c *config.Config) (err error) {
 	if d.metrics, err = prometheus.Listen(c.Metrics.Listen); err != nil {
 		return err
 	}
-	d.mitigation = &mitigation{log: d.log}
-	if err := d.mitigation.open(c, d.clock); err != nil {
-		return err
-	}
-	if d.mitigation.script != nil {
-		d.scripts = newScripter(d.mitigation.script, c.Actions.Script.Format == config.JSON, d.log)
-	}
 	engine, err := EngineConfig(c, cropped(c), randomSeed())
 	if err != nil {
 		return err
 	}
-	engine.Mitigation.Actor = d.mitigation.actor()
-	protectSelf(&engine.Mitigation.Rules)
 	d.mirrors, engine.Inputs, err = openMirrors(c, d.clock)
 	if err != nil {
 		return err
 	}
 	d.others = openElsewhere(d.mirrors)
 	d.makeRoom(engine.Inputs)
+	if err := d.act(c, &engine); err != nil {
+		return err
+	}
 	d.keeper = newKeeper(&report.Writer{
 		Dir: c.Evidence.Dir, MaxIncidents: c.Evidence.MaxIncidents,
 		MaxBytes: int(c.Evidence.MaxBytes),
@@ -132,6 +126,21 @@ func (d *Daemon) open(c *config.Config) (err error) {
 	}
 	d.live.Ticked = d.ticked
 	d.restore(c)
+	return nil
+}
+
+// act opens what changes traffic, and has the engine ask it. The speaker is started here, and
+// inherits the cores that are left to it: after makeRoom.
+func (d *Daemon) act(c *config.Config, engine *control.Config) error {
+	d.mitigation = &mitigation{log: d.log}
+	if err := d.mitigation.open(c, d.clock); err != nil {
+		return err
+	}
+	if d.mitigation.script != nil {
+		d.scripts = newScripter(d.mitigation.script, c.Actions.Script.Format == config.JSON, d.log)
+	}
+	engine.Mitigation.Actor = d.mitigation.actor()
+	protectSelf(&engine.Mitigation.Rules)
 	return nil
 }
 
