@@ -315,6 +315,10 @@ func TestLabKillFileRouter(t *testing.T) {
 	in("withdrawn", false)
 	r.weir("freeze", "--off")
 	ban()
+	r.weir("withdraw-all", "--expect", "1") // as many as there are now, not at the last tick
+	in("withdrawn at once", false)
+	r.weir("freeze", "--off")
+	ban()
 
 	weir := r.cmd.Process
 	if err := weir.Signal(syscall.SIGSTOP); err != nil {

@@ -106,11 +106,34 @@ func (d *Daemon) Freeze(ctx context.Context, on bool) (api.Outcome, error) {
 
 // WithdrawAll implements api.Operator.
 func (d *Daemon) WithdrawAll(ctx context.Context, expect int) (api.Outcome, error) {
-	if n := d.live.Picture().Routes; expect >= 0 && expect != n {
-		return api.Outcome{}, fmt.Errorf("%w: there are %d", api.ErrUnexpected, n)
+	if expect >= 0 {
+		n, err := d.routes(ctx)
+		if err != nil {
+			return api.Outcome{}, err
+		}
+		if n != expect {
+			return api.Outcome{}, fmt.Errorf("%w: there are %d", api.ErrUnexpected, n)
+		}
 	}
 	return d.pull(ctx, "withdraw_all", brake.Withdraw,
 		"everything is withdrawn, and nothing new is announced until `weir freeze --off`")
+}
+
+// countPatience is how long a count of routes waits for the loop: a hanging one holds up no brake.
+const countPatience = 200 * time.Millisecond
+
+// routes returns how many routes there are now; the picture knows only those of the last tick.
+func (d *Daemon) routes(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, countPatience)
+	defer cancel()
+	answer := make(chan int, 1) // the loop may answer when nobody waits any more
+	if err := d.live.Do(ctx, func() {
+		active, _, _ := d.live.Governed()
+		answer <- active
+	}); err != nil {
+		return 0, fmt.Errorf("count routes: %w", err)
+	}
+	return <-answer, nil
 }
 
 // pull applies b at once, and leaves the kill file that keeps it so. A disk that refuses the file
@@ -118,7 +141,10 @@ func (d *Daemon) WithdrawAll(ctx context.Context, expect int) (api.Outcome, erro
 func (d *Daemon) pull(
 	ctx context.Context, what string, b brake.Brake, text string,
 ) (api.Outcome, error) {
-	routes := d.live.Picture().Routes
+	routes, hangs := d.routes(ctx)
+	if hangs != nil {
+		routes = d.live.Picture().Routes
+	}
 	c, _ := d.current()
 	var err error
 	if b == brake.Off {
