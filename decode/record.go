@@ -64,10 +64,10 @@ const (
 type Record struct {
 	Src, Dst Addr // valid iff Version != 0
 
-	Packets  uint64 // 1 for a packet; set by the caller, not by Decoder.Decode
+	Packets  uint64 // 1 for a packet or sFlow sample; Decoder.Decode leaves it alone
 	Bytes    uint64 // what counts as bps: IPLen, but never more than was on the wire
 	IPLen    uint32 // as the header says: IPv4 total length, or 40 + IPv6 payload length
-	Sampling uint32 // N of 1:N; set by the caller, not by Decoder.Decode
+	Sampling uint32 // N of 1:N; Decoder.Decode leaves it alone
 	Wire     uint32 // bytes of the frame on the wire, without FCS; see Decoder.LengthFromIP
 
 	SrcPort, DstPort uint16 // TCP, UDP, SCTP, DCCP, UDP-Lite; ICMP: 0 and type × 256 + code
@@ -83,6 +83,8 @@ type Record struct {
 	VLAN    [MaxTags]uint16    // VLAN IDs, 12 bits
 	MPLS    [MaxTags]uint32    // labels, 20 bits
 	Tunnels [MaxTunnels]Tunnel // those around the header that the addresses are of, outer → inner
+
+	Flow Flow // of a flow record or sample; Decoder.Decode leaves it alone
 }
 
 // Tunnel is a kind of encapsulation that Decoder opens.
