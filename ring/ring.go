@@ -3,6 +3,11 @@
 // through an SPSC queue. Each source is a package of its own below this one.
 package ring
 
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
 // BurstSize is the number of frames that a Batch holds at most.
 const BurstSize = 64
 
@@ -110,4 +115,26 @@ type Hint struct {
 	Hi, Lo   uint64 // the host's address
 	Outgoing bool
 	Over     bool // the share of a limit was exceeded; false: a fifth of it
+}
+
+// SenderLen is the number of bytes that stand before the payload in every frame of a source of
+// datagrams, whose frames have the link type LinkDatagram: who sent it, 16 bytes of address
+// (IPv4 is v4-mapped) and 2 of port, big-endian.
+const SenderLen = 18
+
+// LinkDatagram is the link type of a UDP payload behind its sender; no capture file has it.
+const LinkDatagram = 0xffff
+
+// PutSender writes the sender into the first SenderLen bytes of b.
+func PutSender(b []byte, from netip.AddrPort) {
+	a := from.Addr().As16()
+	copy(b, a[:])
+	binary.BigEndian.PutUint16(b[16:SenderLen], from.Port())
+}
+
+// Sender returns the sender of a datagram's frame: the address in two halves, and the port.
+func Sender(b []byte) (hi, lo uint64, port uint16) {
+	_ = b[SenderLen-1]
+	be := binary.BigEndian
+	return be.Uint64(b), be.Uint64(b[8:]), be.Uint16(b[16:])
 }
