@@ -62,6 +62,10 @@ const (
 	maxSmallSlabs = 1 << 17
 	maxBigSlabs   = 1 << 14
 	slotsPerHost  = 2 // incoming and outgoing, side by side
+
+	flowSlotPart = 16 // FlowSlots of one table of each worker take at most a sixteenth of it
+	minFlowSlots = 1 << 10
+	maxFlowSlots = 1 << 20
 )
 
 // Network is one home network's place in a Layout.
@@ -86,6 +90,10 @@ type Layout struct {
 	Big       uint32    // 4096-bit flow slabs of a table
 	Workers   int
 	Budget    uint64 // bytes that Memory must not exceed
+
+	// FlowSlots is how many hosts, by direction, a table of flow records holds in one epoch; 0: the
+	// tables are of packets.
+	FlowSlots uint32
 }
 
 // NewLayout plans tables for networks, workers of one view, and at most budget bytes in all. It
@@ -93,6 +101,23 @@ type Layout struct {
 // Overlapping networks are planned once, by the shorter prefix. The error says what the smallest
 // possible plan would take.
 func NewLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, error) {
+	return planLayout(networks, workers, budget, plan)
+}
+
+// NewFlowLayout plans tables of flow records in the same way. A host takes 8 bytes there, and 1 KiB
+// in an epoch in which it has records; a sixteenth of the budget holds these of one table.
+func NewFlowLayout(networks []netip.Prefix, workers int, budget uint64) (*Layout, error) {
+	return planLayout(networks, workers, budget, planFlows)
+}
+
+// planner lays out nets, of which those with a rank below direct are indexed by address.
+type planner func(
+	nets []netip.Prefix, ranks []int, direct int, entries uint32, workers int, budget uint64,
+) *Layout
+
+func planLayout(
+	networks []netip.Prefix, workers int, budget uint64, plan planner,
+) (*Layout, error) {
 	nets := disjoint(networks)
 	if len(nets) == 0 {
 		return nil, fmt.Errorf("plan tables: no networks")
@@ -164,8 +189,27 @@ func directRanks(nets []netip.Prefix) (ranks []int, candidates int) {
 
 func hostBits(p netip.Prefix) int { return p.Addr().BitLen() - p.Bits() }
 
-// plan lays out nets, of which those with a rank below direct are indexed by address.
+// plan is the planner of tables of packets.
 func plan(
+	nets []netip.Prefix, ranks []int, direct int, entries uint32, workers int, budget uint64,
+) *Layout {
+	l := place(nets, ranks, direct, entries, workers, budget)
+	l.planSlabs(uint64(l.Slots))
+	return l
+}
+
+// planFlows is the planner of tables of flow records.
+func planFlows(
+	nets []netip.Prefix, ranks []int, direct int, entries uint32, workers int, budget uint64,
+) *Layout {
+	l := place(nets, ranks, direct, entries, workers, budget)
+	share := budget / flowSlotPart / uint64(workers) / sizeOf[FlowSlot](1)
+	l.FlowSlots = uint32(max(minFlowSlots, min(share, uint64(l.Slots), maxFlowSlots)))
+	return l
+}
+
+// place gives every network its slots.
+func place(
 	nets []netip.Prefix, ranks []int, direct int, entries uint32, workers int, budget uint64,
 ) *Layout {
 	l := &Layout{Workers: workers, Budget: budget, Networks: make([]Network, 0, len(nets))}
@@ -186,7 +230,6 @@ func plan(
 	l.DirBase = uint32(slots)
 	slots += slotsPerHost * uint64(l.Directory)
 	l.Slots = uint32(min(slots, maxSlots+1))
-	l.planSlabs(slots)
 	return l
 }
 

@@ -14,7 +14,7 @@ type Entry struct {
 	bytes   [NumClasses]uint64
 	slot    uint32 // in the layout; of the directory: DirBase plus the direction
 	first   uint32 // microseconds from Merger.Start to the first packet
-	flow    uint32 // inline bitmap, or the number of a union
+	flow    uint32 // inline bitmap, or the number of a union; of flow records: the entry's number
 	flags   uint32
 }
 
@@ -67,12 +67,13 @@ type Merger struct {
 	order   []uint32
 	sorted  bool // entries[:n] are in order themselves
 	unions  unions
+	told    []Told // of flow records, by entry
 }
 
 // NewMerger returns an empty merger for tables of l out of m.
 func NewMerger(m *Memory, l *Layout) (*Merger, error) {
 	g := &Merger{layout: l, sorted: true}
-	var errs [8]error
+	var errs [9]error
 	capacity := l.mergedEntries()
 	g.entries, errs[0] = alloc[Entry](m, capacity)
 	g.order, errs[1] = alloc[uint32](m, capacity)
@@ -82,6 +83,9 @@ func NewMerger(m *Memory, l *Layout) (*Merger, error) {
 	g.unions.small, errs[5] = alloc[uint64](m, uint64(l.Small)*smallWords)
 	g.unions.big, errs[6] = alloc[uint64](m, uint64(l.Big)*bigWords)
 	g.unions.refs, errs[7] = alloc[uint32](m, uint64(l.Small+l.Big)*unionRef)
+	if l.FlowSlots > 0 {
+		g.told, errs[8] = alloc[Told](m, capacity)
+	}
 	for _, err := range errs {
 		if err != nil {
 			return nil, fmt.Errorf("make the merged table: %w", err)
@@ -93,12 +97,18 @@ func NewMerger(m *Memory, l *Layout) (*Merger, error) {
 // mergedEntries is how many entries a merger holds: every direct slot, and the directories of
 // two workers (they mostly list the same hosts).
 func (l *Layout) mergedEntries() uint64 {
+	if l.FlowSlots > 0 { // those of this second's records, and those whose flows of before go on
+		return 2 * uint64(l.FlowSlots)
+	}
 	return uint64(l.DirBase) + slotsPerHost*uint64(l.Directory)*uint64(min(l.Workers, 2))
 }
 
 func (l *Layout) hashCells() uint64 {
 	if l.Directory == 0 {
 		return 0
+	}
+	if l.FlowSlots > 0 { // a power of two, as the directory's size is
+		return 2 * slotsPerHost * max(uint64(l.Directory), 1<<bits.Len32(l.FlowSlots))
 	}
 	return 2 * slotsPerHost * uint64(l.Directory) * uint64(min(l.Workers, 2))
 }
@@ -108,7 +118,7 @@ func (l *Layout) mergerBytes() uint64 {
 	return sizeOf[Entry](n) + sizeOf[uint32](n+uint64(l.DirBase)+l.hashCells()) +
 		sizeOf[uint64](bitmapWords(l.DirBase)) +
 		sizeOf[uint64](uint64(l.Small)*smallWords+uint64(l.Big)*bigWords) +
-		sizeOf[uint32](uint64(l.Small+l.Big)*unionRef)
+		sizeOf[uint32](uint64(l.Small+l.Big)*unionRef) + l.toldBytes()
 }
 
 // Reset empties the merger; offsets of entries count from start.
@@ -120,6 +130,7 @@ func (g *Merger) Reset(start int64) {
 		}
 		g.entries[i] = Entry{}
 	}
+	clear(g.told[:min(g.n, len(g.told))])
 	if g.listed > 0 {
 		clear(g.hash)
 	}
@@ -135,6 +146,10 @@ func (g *Merger) Add(t *Table, scale float64) {
 		panic("BUG: counters.Merger.Add: table of another layout")
 	}
 	offset := uint32(max(0, t.Start-g.Start) / 1000)
+	if g.layout.FlowSlots > 0 {
+		g.addFlows(t, offset, scale)
+		return
+	}
 	net := 0
 	for si := range t.summary {
 		for sum := t.summary[si]; sum != 0; sum &= sum - 1 {
@@ -196,7 +211,11 @@ func (g *Merger) add() *Entry {
 		return nil
 	}
 	g.n++
-	return &g.entries[g.n-1]
+	e := &g.entries[g.n-1]
+	if g.told != nil {
+		e.flow = uint32(g.n - 1)
+	}
+	return e
 }
 
 func (g *Merger) listedEntry(key Key, direction uint32) *Entry {

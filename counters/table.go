@@ -29,6 +29,23 @@ type Stats struct {
 	LostHints uint64
 	Busy uint64 // nanoseconds between bursts that followed one another without a pause
 	Fill uint8  // the highest fill of the receive ring, percent
+
+	Exports Exports // of a worker that takes flow exports
+}
+
+// Exports are what a worker made of flow exports in one epoch, beside Stats: there Received, Bytes
+// and Shed are of datagrams, Processed of those that were exports; Foreign, Internal and Unplaced
+// are of records.
+//
+// Received = Processed + Shed + Denied + Invalid, to the datagram.
+type Exports struct {
+	Denied    uint64             // datagrams of senders that the configuration does not allow
+	Invalid   uint64             // datagrams that are no export
+	Records   uint64             // that had addresses
+	Ignored   uint64             // of Records: a rule or the script left them out
+	Unslotted uint64             // counts that found no FlowSlot left
+	Skipped   [MaxReasons]uint64 // what made no record, by decode.Skip
+	Faults    [MaxReasons]uint64 // parts that could not be read, by decode.Fault
 }
 
 // Table holds one worker's counts of one epoch.
@@ -45,6 +62,11 @@ type Table struct {
 	keys    []Key    // of the directory's entries, as they were in this epoch
 	flows   flowSlabs
 	spills  []spill
+
+	// Of a table of flow records, in place of slots and flows.
+	flowSlots []FlowSlot // in order of appearance
+	flowIndex []uint32   // by slot of the layout: 1 + its FlowSlot
+	flowUsed  uint32
 }
 
 // spill is a class that left its slot before it could overflow.
@@ -56,6 +78,9 @@ type spill struct {
 
 // NewTable returns an empty table for l out of m.
 func NewTable(m *Memory, l *Layout) (*Table, error) {
+	if l.FlowSlots > 0 {
+		return newFlowTable(m, l)
+	}
 	t := &Table{Layout: l, spills: make([]spill, 0, maxSpills)}
 	words := bitmapWords(l.Slots)
 	var errs [8]error
@@ -76,10 +101,28 @@ func NewTable(m *Memory, l *Layout) (*Table, error) {
 	return t, nil
 }
 
+func newFlowTable(m *Memory, l *Layout) (*Table, error) {
+	t := &Table{Layout: l}
+	var errs [3]error
+	t.flowSlots, errs[0] = alloc[FlowSlot](m, uint64(l.FlowSlots))
+	t.flowIndex, errs[1] = alloc[uint32](m, uint64(l.Slots))
+	t.keys, errs[2] = alloc[Key](m, uint64(l.Directory))
+	for _, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("make a table of %d flow slots: %w", l.FlowSlots, err)
+		}
+	}
+	return t, nil
+}
+
 func bitmapWords(slots uint32) uint64 { return (uint64(slots) + 63) / 64 }
 
 // tableBytes is what NewTable takes.
 func (l *Layout) tableBytes() uint64 {
+	if l.FlowSlots > 0 {
+		return sizeOf[FlowSlot](uint64(l.FlowSlots)) + sizeOf[uint32](uint64(l.Slots)) +
+			sizeOf[Key](uint64(l.Directory))
+	}
 	words := bitmapWords(l.Slots)
 	return sizeOf[Slot](uint64(l.Slots)) + sizeOf[uint64](words) + sizeOf[uint64]((words+63)/64) +
 		sizeOf[Key](uint64(l.Directory)) + sizeOf[uint64](uint64(l.Small)*smallWords) +
@@ -142,7 +185,12 @@ func (t *Table) Touch(i uint32, now int64) bool {
 func (t *Table) Name(entry uint32, key Key) { t.keys[entry] = key }
 
 // Seen reports whether slot i was touched in this epoch.
-func (t *Table) Seen(i uint32) bool { return t.slots[i].state&flagSeen != 0 }
+func (t *Table) Seen(i uint32) bool {
+	if t.flowIndex != nil {
+		return t.flowIndex[i] != 0
+	}
+	return t.slots[i].state&flagSeen != 0
+}
 
 // spill moves classes that are half way to their overflow out of the slot.
 func (t *Table) spill(i uint32, s *Slot) {
@@ -168,6 +216,10 @@ func (t *Table) eachActive(f func(slot uint32)) {
 
 // Clear makes the table empty for its next epoch. Merger.Add does it too.
 func (t *Table) Clear() {
+	for i := range t.flowSlots[:t.flowUsed] {
+		t.flowIndex[t.flowSlots[i].slot] = 0
+		t.flowSlots[i] = FlowSlot{}
+	}
 	t.eachActive(func(i uint32) { t.slots[i] = Slot{state: t.slots[i].state & keepMask} })
 	t.clearRest()
 }
@@ -181,6 +233,7 @@ func (t *Table) clearRest() {
 		t.summary[si] = 0
 	}
 	t.flows.reset()
+	t.flowUsed = 0
 	t.spills = t.spills[:0]
 	t.Stats = Stats{}
 }

@@ -22,6 +22,10 @@ func (g *Merger) Take(other *Merger) (left uint64) {
 			e.first = from.first
 		}
 		e.flags |= from.flags & (entryLow | entryWarm)
+		if g.told != nil {
+			g.told[e.flow].sums.add(&other.told[from.flow].sums, 1)
+			continue
+		}
 		g.unions.take(e, &other.unions, from)
 	}
 	return left

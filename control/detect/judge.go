@@ -6,8 +6,9 @@ import (
 	"weir/control/rate"
 )
 
-// Judge compares r with the limits of one group and direction. Of several limits exceeded it
-// names the one exceeded by the largest factor, the first in rate.Metric's order among equals.
+// Judge compares r with the limits of one group and direction: what r proves where packets were
+// sampled, rate.Rates.Lower. Of several limits exceeded it names the one exceeded by the largest
+// factor, the first in rate.Metric's order among equals.
 func (p *Policy) Judge(group int, d rate.Direction, r *rate.Rates) (t Trigger, over bool) {
 	g := &p.Groups[group]
 	limits := &g.Thresholds[d]
@@ -18,7 +19,7 @@ func (p *Policy) Judge(group int, d rate.Direction, r *rate.Rates) (t Trigger, o
 			continue
 		}
 		value := r.Metric(m)
-		if value <= limit {
+		if value <= limit || r.Lower(m) <= limit {
 			continue
 		}
 		if factor := float64(value) / float64(limit); factor > best {

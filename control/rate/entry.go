@@ -84,6 +84,8 @@ func OfEntry(g *counters.Merger, e *counters.Entry, ns int64) Rates {
 	c := CountsOf(e)
 	r := c.Over(ns)
 	r.Flows, r.FlowsAtMin = g.Flows(e)
+	noise := g.Noise(e)
+	r.noisy(&noise, float64(max(ns, Second))/float64(Second))
 	if ns > Second { // distinct flows of a long window are at least those of any second in it
 		r.Flows = uint64(float64(r.Flows) * float64(Second) / float64(ns))
 	}

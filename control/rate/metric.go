@@ -82,7 +82,10 @@ type Rates struct {
 	Packets    [NumClasses]uint64
 	Bits       [NumClasses]uint64
 	Flows      uint64
-	FlowsAtMin bool // Flows is a lower bound: the estimate ran out of room
+	FlowsAtMin bool // Flows is a lower bound: the estimate ran out of room, or packets were sampled
+
+	// Where packets were sampled: variance over value of the estimate. See Lower.
+	PacketUnit, BitUnit float64
 }
 
 // Metric returns the value of m.

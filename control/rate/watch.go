@@ -36,7 +36,9 @@ type Host struct {
 	spans   [spanCount]span
 	last    int // index of the newest span
 	seconds [secondCount]Counts
-	second  int // index of the newest second
+	second  int            // index of the newest second
+	noise   counters.Noise // of tick
+	noises  [secondCount]counters.Noise
 }
 
 // Watch keeps the recent past of the hosts that are near a limit.
@@ -156,6 +158,7 @@ func (h *Host) Flip(g *counters.Merger, from, to int64) {
 	s.counts = now.minus(&h.tick)
 	h.tick = now
 	h.flows, h.atLeast = g.Flows(e)
+	h.noise = g.Noise(e)
 }
 
 // Tick ends a second: the newest second of every host is what it counted since the last tick.
@@ -166,8 +169,8 @@ func (w *Watch) Tick() {
 		h := &w.hosts[i]
 		h.ticks++
 		h.second = (h.second + 1) % secondCount
-		h.seconds[h.second] = h.tick
-		h.tick, h.flows, h.atLeast = Counts{}, 0, false
+		h.seconds[h.second], h.noises[h.second] = h.tick, h.noise
+		h.tick, h.flows, h.atLeast, h.noise = Counts{}, 0, false, counters.Noise{}
 		if h.idle++; h.idle <= idleTicks {
 			kept = append(kept, i)
 			continue
@@ -257,12 +260,15 @@ func (h *Host) back(n int) *span { return &h.spans[(h.last-n+spanCount)%spanCoun
 // and the whole ones before it. Seconds before it was watched, below a fifth of every limit, count
 // as nothing. Flows are left out: distinct flows do not add up.
 func (h *Host) Averages() (a [len(Windows)]Rates) {
-	c, done := h.tick, 0
+	c, noise, done := h.tick, h.noise, 0
 	for i, window := range Windows {
 		for ; done < int(window/Second)-1; done++ {
-			c.Add(&h.seconds[(h.second-done+secondCount)%secondCount])
+			second := (h.second - done + secondCount) % secondCount
+			c.Add(&h.seconds[second])
+			addNoise(&noise, &h.noises[second])
 		}
 		a[i] = c.Over(window)
+		a[i].noisy(&noise, float64(window/Second))
 	}
 	return a
 }

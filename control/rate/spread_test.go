@@ -1,0 +1,165 @@
+package rate
+
+import (
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"weir/counters"
+)
+
+// told is a view of flow records: a table, a merger and a spreader.
+type told struct {
+	t       testing.TB
+	layout  *counters.Layout
+	table   *counters.Table
+	merger  *counters.Merger
+	spread  *Spreader
+	now     int64
+	packets uint64 // of all records
+	bytes   uint64
+	shown   uint64 // packets of all seconds
+	size    uint64
+}
+
+func newTold(t testing.TB, networks ...string) *told {
+	t.Helper()
+	var nets []netip.Prefix
+	for _, n := range networks {
+		nets = append(nets, netip.MustParsePrefix(n))
+	}
+	m := &counters.Memory{}
+	t.Cleanup(func() { _ = m.Close() })
+	l, err := counters.NewFlowLayout(nets, 1, 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &told{t: t, layout: l, spread: NewSpreader(int(l.FlowSlots)), now: 1e18}
+	if v.table, err = counters.NewTable(m, l); err != nil {
+		t.Fatal(err)
+	}
+	if v.merger, err = counters.NewMerger(m, l); err != nil {
+		t.Fatal(err)
+	}
+	v.table.Start = v.now
+	v.merger.Reset(v.now)
+	return v
+}
+
+// record counts a flow towards host.
+func (v *told) record(host string, milli uint32, packets, bytes uint64) {
+	v.t.Helper()
+	slot, direct, ok := v.layout.Slot(netip.MustParseAddr(host))
+	if !ok || !direct {
+		v.t.Fatalf("%s has no slot", host)
+	}
+	op := counters.FlowOp{
+		Packets: packets, Bytes: bytes, Samples: packets, Rate: 1, Milli: milli, Slot: slot,
+		Class: counters.UDP,
+	}
+	v.packets += packets
+	v.bytes += bytes
+	v.table.CountFlows([]counters.FlowOp{op}, v.now)
+}
+
+// second ends a second and returns what host had in it.
+func (v *told) second(host string) (r Rates) {
+	v.now += Second
+	v.merger.Add(v.table, 1)
+	v.spread.Second(v.merger)
+	v.merger.Sort()
+	for i := range v.merger.Len() {
+		e := v.merger.Entry(i)
+		p, b := e.Total()
+		v.shown += p
+		v.size += b
+		if e.Key.Addr() == netip.MustParseAddr(host) {
+			r = OfEntry(v.merger, e, Second)
+		}
+	}
+	v.merger.Reset(v.now)
+	v.table.Start = v.now
+	return r
+}
+
+// A flow that goes on and is told every so often shows its rate in every second, from the first
+// export on.
+func TestSpreadSteady(t *testing.T) {
+	for _, timeout := range []int64{1, 2, 5, 7, 10, 30, 60, 120, 300} {
+		v := newTold(t, "10.0.0.0/24")
+		const pps = 50_000
+		for s := range 4 * timeout {
+			if s%timeout == 0 {
+				n := uint64(pps * timeout)
+				v.record("10.0.0.1", uint32(timeout*1000), n, n*100)
+			}
+			r := v.second("10.0.0.1")
+			if got := r.Packets[UDP]; math.Abs(float64(got)-pps) > pps/10 {
+				t.Fatalf("timeout %d s, second %d: %d packets/s", timeout, s, got)
+			}
+			if got := r.Bits[Total]; math.Abs(float64(got)-pps*800) > pps*80 {
+				t.Fatalf("timeout %d s, second %d: %d bits/s", timeout, s, got)
+			}
+			if r.Flows == 0 || r.FlowsAtMin {
+				t.Fatalf("timeout %d s, second %d: %d flows, %v", timeout, s, r.Flows, r.FlowsAtMin)
+			}
+		}
+	}
+}
+
+// A flow of a day is no spike: 22 hours at 1 Mbit/s, told at once.
+func TestSpreadDay(t *testing.T) {
+	v := newTold(t, "10.0.0.0/24")
+	const hours = 22 * 3600
+	v.record("10.0.0.1", hours*1000, hours*125, hours*125_000)
+	for s := range 400 {
+		if r := v.second("10.0.0.1"); r.Bits[Total] > 1_100_000 {
+			t.Fatalf("second %d: %d bits/s", s, r.Bits[Total])
+		}
+	}
+	if want := uint64(counters.Spread * 125); v.shown < want-1 || v.shown > want+1 {
+		t.Errorf("%d packets shown, not %d", v.shown, want)
+	}
+}
+
+// Short flows count at once, long ones and short ones of one host beside each other.
+func TestSpreadMixed(t *testing.T) {
+	v := newTold(t, "10.0.0.0/24")
+	v.record("10.0.0.1", 0, 500, 500*60)
+	v.record("10.0.0.1", 10_000, 1000, 1000*60)
+	if r := v.second("10.0.0.1"); r.Packets[UDP] != 600 || r.Flows != 2 {
+		t.Errorf("first second: %d packets, %d flows", r.Packets[UDP], r.Flows)
+	}
+	if r := v.second("10.0.0.1"); r.Packets[UDP] != 100 || r.Flows != 1 {
+		t.Errorf("second second: %d packets, %d flows", r.Packets[UDP], r.Flows)
+	}
+}
+
+// Whatever comes, every packet and byte is shown once.
+func TestSpreadConserves(t *testing.T) {
+	v := newTold(t, "10.0.0.0/24")
+	v.spread.most = 40 // room for few: the rest counts at once
+	r := rand.New(rand.NewPCG(3, 4))
+	for s := range 1000 {
+		for range r.IntN(20) * min(1, s%7) {
+			milli := uint32(math.Exp(r.Float64() * math.Log(300_000)))
+			n := r.Uint64N(1e6)
+			v.record(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(30))}).String(), milli, n,
+				n*(40+r.Uint64N(1460)))
+		}
+		v.second("10.0.0.1")
+	}
+	for v.spread.Held() > 0 {
+		v.second("10.0.0.1")
+	}
+	if v.shown != v.packets || v.size != v.bytes {
+		t.Errorf("%d packets and %d bytes told, %d and %d shown", v.packets, v.bytes, v.shown, v.size)
+	}
+	if v.spread.Full == 0 {
+		t.Error("there was always room")
+	}
+	if len(v.spread.index) != 0 {
+		t.Errorf("%d hosts are left in the index", len(v.spread.index))
+	}
+}

@@ -1,0 +1,110 @@
+package counters
+
+// Told is what a view's flow exporters told of one host in one direction since the last Reset,
+// and what that means for the second at hand: flows are told when they end, and Second, which
+// Merger.SetSecond takes, is what was on the wire.
+type Told struct {
+	sums FlowSlot
+	now  Second
+}
+
+// Second is one host's traffic in one second in one direction.
+type Second struct {
+	Packets, Bytes [NumClasses]uint64
+	Flows          uint64
+	AtLeast        bool // Flows is a lower bound: packets were sampled
+	Noise          Noise
+}
+
+// Noise is how far sampling may be off: variances of what was sampled in the second itself, and
+// standard deviations of what was sampled before, whose errors stay the same from second to
+// second.
+type Noise struct {
+	Packets, Bytes         float64
+	HeldPackets, HeldBytes float64
+}
+
+func (l *Layout) toldBytes() uint64 {
+	if l.FlowSlots == 0 {
+		return 0
+	}
+	return sizeOf[Told](l.mergedEntries())
+}
+
+// addFlows adds the flow slots of t, and clears it.
+func (g *Merger) addFlows(t *Table, offset uint32, scale float64) {
+	net := 0
+	for i := range t.flowSlots[:t.flowUsed] {
+		s := &t.flowSlots[i]
+		e := g.entry(t, s.slot, &net)
+		if e == nil {
+			g.Overflow++
+			continue
+		}
+		if first := offset + s.first; e.first == 0 || first+1 < e.first {
+			e.first = first + 1
+		}
+		g.told[e.flow].sums.add(s, scale)
+	}
+	t.Clear()
+}
+
+// Told returns what the exporters told of e; of flow records alone.
+func (g *Merger) Told(e *Entry) *FlowSlot { return &g.told[e.flow].sums }
+
+// At returns entry i in order of appearance, whatever Sort does. It is valid until Reset.
+func (g *Merger) At(i int) *Entry { return &g.entries[i] }
+
+// Make returns the entry of a host, made now if it has none; nil when there is no room. slot and
+// direct are as Layout.Slot returns them.
+func (g *Merger) Make(key Key, slot uint32, direct, outgoing bool) *Entry {
+	direction := uint32(0)
+	if outgoing {
+		direction = 1
+	}
+	net := 0
+	if direct {
+		return g.entry(nil, slot+direction, &net)
+	}
+	return g.listedEntry(key, direction)
+}
+
+// SetSecond makes s what e counted in this second.
+func (g *Merger) SetSecond(e *Entry, s *Second) {
+	e.packets, e.bytes = s.Packets, s.Bytes
+	if s.AtLeast {
+		e.flags |= entryLow
+	}
+	g.told[e.flow].now = *s
+}
+
+// Noise returns how far sampling may be off in e's second; zero where nothing was sampled.
+func (g *Merger) Noise(e *Entry) Noise {
+	if g.told == nil {
+		return Noise{}
+	}
+	return g.told[e.flow].now.Noise
+}
+
+// AddSecond adds s to what e counted in this second.
+func (g *Merger) AddSecond(e *Entry, s *Second) {
+	now := &g.told[e.flow].now
+	for c := range e.packets {
+		e.packets[c] = addSat(e.packets[c], s.Packets[c])
+		e.bytes[c] = addSat(e.bytes[c], s.Bytes[c])
+	}
+	if s.AtLeast {
+		e.flags |= entryLow
+	}
+	now.Packets, now.Bytes = e.packets, e.bytes
+	now.Flows += s.Flows
+	now.Noise.Packets += s.Noise.Packets
+	now.Noise.Bytes += s.Noise.Bytes
+	now.Noise.HeldPackets += s.Noise.HeldPackets
+	now.Noise.HeldBytes += s.Noise.HeldBytes
+}
+
+// Place returns what Make takes for e's host.
+func (g *Merger) Place(e *Entry) (slot uint32, direct bool) {
+	return e.slot &^ 1, e.flags&entryListed == 0
+}
