@@ -121,14 +121,3 @@ func (w *Worker) sample(i int, stream ring.Stream, outgoing bool, gap uint32) {
 	clear(s.Data[s.Cap:])
 	w.Samples.Commit()
 }
-
-// rand returns the next number of a xorshift generator: a secret choice, not a strong one.
-func (w *Worker) rand() uint64 {
-	w.random ^= w.random << 13
-	w.random ^= w.random >> 7
-	w.random ^= w.random << 17
-	return w.random
-}
-
-// below returns a random number in [0, n).
-func (w *Worker) below(n uint64) uint64 { return w.rand() >> 11 % max(1, n) }

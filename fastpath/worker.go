@@ -1,29 +1,12 @@
 package fastpath
 
 import (
-	"errors"
-	"io"
 	"sync/atomic"
 
 	"weir/counters"
 	"weir/counters/prefix"
 	"weir/decode"
 	"weir/ring"
-)
-
-// Epoch is what a worker counts by and into until the next one. It is published as one value, so
-// that a table is only ever written under its own layout.
-type Epoch struct {
-	Seq       uint64 // 1, 2, 3, …
-	Policy    *Policy
-	Table     *counters.Table
-	Directory *counters.Directory // of the table's layout; nil where that needs none
-}
-
-// Queue sizes between a worker and control.
-const (
-	sampleQueue = 4096
-	hintQueue   = 4096
 )
 
 // Sides are the directions that a source mirrors: packets count for no other side of their hosts.
@@ -59,32 +42,17 @@ type Config struct {
 	First    Epoch
 }
 
-// Worker counts what one Source receives.
+// Worker counts the frames that one Source receives.
 type Worker struct {
-	want  atomic.Pointer[Epoch] // written by control
-	acked atomic.Uint64         // Seq of the epoch in force
-
-	// Samples and Hints leave the packet path; control drains them.
-	Samples *ring.SPSC[ring.Sample]
-	Hints   *ring.SPSC[ring.Hint]
-
-	source   ring.Source
-	number   uint16
+	base
 	sampling uint32
 	dstMask  prefix.Value
 	srcMask  prefix.Value
-	dir      *counters.Directory
-	seed     uint64
-	random   uint64
-	epoch    *Epoch
-	baseline int   // frames until the next baseline sample
-	last     int64 // the source's clock at the last Poll if that had frames, else 0
-	shed     shedder
+	baseline int // frames until the next baseline sample
 
 	hash    uint32 // of the record at hand
 	made    int    // ops of the burst so far
 	listed  int    // of those, in unknown
-	batch   ring.Batch
 	records [ring.BurstSize]decode.Record
 	ops     [maxOps]counters.Op
 	unknown [maxOps]listing
@@ -103,81 +71,28 @@ type listing struct {
 
 // NewWorker returns a worker that is ready for Step.
 func NewWorker(c Config) *Worker {
-	first := c.First
-	w := &Worker{
-		Samples:  ring.NewSPSC[ring.Sample](sampleQueue),
-		Hints:    ring.NewSPSC[ring.Hint](hintQueue),
-		source:   c.Source,
-		number:   uint16(c.Number),
-		sampling: max(1, c.Sampling),
-		dir:      first.Directory,
-		seed:     c.Seed*2 + 1,
-		random:   c.Seed ^ 0x9e3779b97f4a7c15 | 1,
-		epoch:    &first,
-		baseline: baselineGap,
-	}
+	w := &Worker{sampling: max(1, c.Sampling), baseline: baselineGap}
+	w.base.init(&c)
 	w.dstMask, w.srcMask = c.Sides.masks()
 	for i := range w.records {
 		w.records[i].Packets, w.records[i].Sampling = 1, w.sampling
 	}
-	w.want.Store(&first)
-	w.acked.Store(first.Seq)
 	return w
 }
 
-// Publish asks the worker to move to e at its next burst edge. Control calls it.
-func (w *Worker) Publish(e *Epoch) { w.want.Store(e) }
-
-// Acked returns the Seq of the epoch in force. Once it is e.Seq the tables of earlier epochs
-// belong to the caller, with plain loads and stores.
-func (w *Worker) Acked() uint64 { return w.acked.Load() }
-
 // Run calls Step until the source ends, an error comes, or stop is set.
-func (w *Worker) Run(stop *atomic.Bool) error {
-	for !stop.Load() {
-		if _, err := w.Step(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
-}
+func (w *Worker) Run(stop *atomic.Bool) error { return run(w.Step, stop) }
 
 // Step takes one burst from the source and counts it, then moves to the wanted epoch if there is a
 // new one. It returns the number of frames and the source's error.
 func (w *Worker) Step() (int, error) {
-	n, err := w.source.Poll(&w.batch)
+	n, err := w.poll()
 	if n > 0 {
-		if w.last != 0 {
-			w.epoch.Table.Stats.Busy += uint64(w.batch.Now - w.last)
-		}
-		w.last = w.batch.Now
 		w.burst()
 		w.source.Release(&w.batch)
-	} else {
-		w.last = 0
 	}
-	if e := w.want.Load(); e != w.epoch {
-		w.flip(e)
-	}
+	w.move()
 	return n, err
-}
-
-// Now returns the source's clock as of the last Step, nanoseconds since 1970 UTC.
-func (w *Worker) Now() int64 { return w.batch.Now }
-
-// Number returns the number given in Config.
-func (w *Worker) Number() int { return int(w.number) }
-
-// flip leaves the table to control.
-func (w *Worker) flip(e *Epoch) {
-	now := w.batch.Now
-	w.epoch.Table.End = now
-	e.Table.Start, e.Table.Epoch = now, e.Seq
-	w.epoch, w.dir = e, e.Directory
-	w.acked.Store(e.Seq)
 }
 
 // stride is the number of frames after which the lines of what was read are asked for: early
@@ -189,9 +104,6 @@ const stride = 16
 func (w *Worker) burst() {
 	n := min(w.batch.N, ring.BurstSize)
 	t := w.epoch.Table
-	t.Stats.Received += uint64(n)
-	t.Stats.Fill = max(t.Stats.Fill, w.batch.Fill)
-	w.shed.observe(w.batch.Fill)
 	w.made, w.listed = 0, 0
 	slots, flows := 0, 0 // ops whose lines were asked for
 	for at := 0; at < n; at += stride {

@@ -154,7 +154,8 @@ func TestSpreadConserves(t *testing.T) {
 		v.second("10.0.0.1")
 	}
 	if v.shown != v.packets || v.size != v.bytes {
-		t.Errorf("%d packets and %d bytes told, %d and %d shown", v.packets, v.bytes, v.shown, v.size)
+		t.Errorf("%d packets and %d bytes told, %d and %d shown", v.packets, v.bytes, v.shown,
+			v.size)
 	}
 	if v.spread.Full == 0 {
 		t.Error("there was always room")

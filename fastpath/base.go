@@ -1,0 +1,130 @@
+package fastpath
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"weir/counters"
+	"weir/ring"
+)
+
+// Epoch is what a worker counts by and into until the next one. It is published as one value, so
+// that a table is only ever written under its own layout.
+type Epoch struct {
+	Seq       uint64 // 1, 2, 3, …
+	Policy    *Policy
+	Table     *counters.Table
+	Directory *counters.Directory // of the table's layout; nil where that needs none
+}
+
+// Queue sizes between a worker and control.
+const (
+	sampleQueue = 4096
+	hintQueue   = 4096
+)
+
+// base is what workers of every kind have in common: a source, an epoch, queues to control.
+type base struct {
+	want  atomic.Pointer[Epoch] // written by control
+	acked atomic.Uint64         // Seq of the epoch in force
+
+	// Samples and Hints leave the packet path; control drains them.
+	Samples *ring.SPSC[ring.Sample]
+	Hints   *ring.SPSC[ring.Hint]
+
+	source ring.Source
+	number uint16
+	dir    *counters.Directory
+	seed   uint64
+	random uint64
+	epoch  *Epoch
+	last   int64 // the source's clock at the last Poll if that had frames, else 0
+	shed   shedder
+	batch  ring.Batch
+}
+
+func (w *base) init(c *Config) {
+	first := c.First
+	w.Samples = ring.NewSPSC[ring.Sample](sampleQueue)
+	w.Hints = ring.NewSPSC[ring.Hint](hintQueue)
+	w.source, w.number, w.dir = c.Source, uint16(c.Number), first.Directory
+	w.seed, w.random = c.Seed*2+1, c.Seed^0x9e3779b97f4a7c15|1
+	w.epoch = &first
+	w.want.Store(&first)
+	w.acked.Store(first.Seq)
+}
+
+// Publish asks the worker to move to e at its next burst edge. Control calls it.
+func (w *base) Publish(e *Epoch) { w.want.Store(e) }
+
+// Acked returns the Seq of the epoch in force. Once it is e.Seq the tables of earlier epochs
+// belong to the caller, with plain loads and stores.
+func (w *base) Acked() uint64 { return w.acked.Load() }
+
+// Now returns the source's clock as of the last Step, nanoseconds since 1970 UTC.
+func (w *base) Now() int64 { return w.batch.Now }
+
+// Number returns the number given in Config.
+func (w *base) Number() int { return int(w.number) }
+
+// Queues returns Samples and Hints.
+func (w *base) Queues() (*ring.SPSC[ring.Sample], *ring.SPSC[ring.Hint]) {
+	return w.Samples, w.Hints
+}
+
+// run calls step until the source ends, an error comes, or stop is set.
+func run(step func() (int, error), stop *atomic.Bool) error {
+	for !stop.Load() {
+		if _, err := step(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// poll takes a burst from the source, and accounts for it.
+func (w *base) poll() (int, error) {
+	n, err := w.source.Poll(&w.batch)
+	if n == 0 {
+		w.last = 0
+		return 0, err
+	}
+	s := &w.epoch.Table.Stats
+	if w.last != 0 {
+		s.Busy += uint64(w.batch.Now - w.last)
+	}
+	w.last = w.batch.Now
+	n = min(n, ring.BurstSize)
+	s.Received += uint64(n)
+	s.Fill = max(s.Fill, w.batch.Fill)
+	w.shed.observe(w.batch.Fill)
+	return n, err
+}
+
+// move goes to the wanted epoch if that is a new one, and leaves the table to control.
+func (w *base) move() {
+	e := w.want.Load()
+	if e == w.epoch {
+		return
+	}
+	now := w.batch.Now
+	w.epoch.Table.End = now
+	e.Table.Start, e.Table.Epoch = now, e.Seq
+	w.epoch, w.dir = e, e.Directory
+	w.acked.Store(e.Seq)
+}
+
+// rand returns the next number of a xorshift generator: a secret choice, not a strong one.
+func (w *base) rand() uint64 {
+	w.random ^= w.random << 13
+	w.random ^= w.random >> 7
+	w.random ^= w.random << 17
+	return w.random
+}
+
+// below returns a random number in [0, n).
+func (w *base) below(n uint64) uint64 { return w.rand() >> 11 % max(1, n) }
