@@ -1,0 +1,111 @@
+package netflow
+
+import "encoding/binary"
+
+// A field is a value that decoding wants of a record, whatever information element tells it.
+type field uint8
+
+// The fields. Those before firstOdd are read for every record, the others only where their
+// template has them. The Hi and Lo of an address are its 64-bit halves.
+const (
+	fBytes field = iota
+	fPackets
+	fProto
+	fFlags
+	fSrcPort
+	fDstPort
+	fSrcHi
+	fSrcLo
+	fDstHi
+	fDstLo
+	fInIf
+	fOutIf
+	fForwarding
+	fStart
+	fEnd
+	fSampler
+	fEgress // direction: 1 is egress
+	fTOS    // from here to fNextLo: for All only
+	fSrcAS
+	fDstAS
+	fNextHi
+	fNextLo
+	fSrc6Hi // beside an IPv4 source in the same template
+	fSrc6Lo
+	fDst6Hi
+	fDst6Lo
+	fNext6Hi
+	fNext6Lo
+	fSrcPort2 // where the first is zero
+	fDstPort2
+	fICMP4 // type × 256 + code
+	fICMP6
+	fType4
+	fCode4
+	fType6
+	fCode6
+	fFragOffset
+	fFragFlags
+	fNATEvent
+	fRevBytes // the other direction of a biflow
+	fRevPackets
+	fRevFlags
+	fRevStart
+	fRevEnd
+	fRate     // N of 1:N
+	fInterval // packets that are selected, then fSpace that are not
+	fSpace
+	fTimeInterval
+	fTimeSpace
+	fSampleSize // packets that are selected of fPopulation
+	fPopulation
+	fProbability // floating point
+	fObserved
+	fSelected
+	fSection     // first bytes of a sampled packet
+	fSectionSize // bytes of the frame on the wire
+	fSectionUsed // bytes of the section that are packet
+	fSectionLink
+	fBoot // the exporter's start, ms since 1970
+	fDurationMs
+	fDurationUs
+	fPacketLen
+	fL2Bytes
+	fTTL
+	fVLAN
+	fPostVLAN
+	fInnerVLAN
+	fMPLS                         // and seven more
+	numFields = fMPLS + maxLabels // of places
+
+	noField field = 255
+)
+
+const (
+	firstAll  = fTOS
+	firstOdd  = fSrc6Hi
+	maxLabels = 8 // of decode.MaxTags
+
+	_ = uint(64 - (numFields - firstOdd)) // a bit for each in template.odd
+)
+
+// A place is where a field's value stands in a record, by its end: a number is read as the last
+// of the 8 bytes before it. Width 0 is a field that is not there, and reads as 0.
+type place struct {
+	end   uint16 // from the record's first byte to behind the value
+	width uint16
+}
+
+// lead is how many readable bytes precede a record in its datagram, at least: those of the
+// headers. The 8 bytes of a place may begin there.
+const lead = 8
+
+var masks = [16]uint64{
+	0, 1<<8 - 1, 1<<16 - 1, 1<<24 - 1, 1<<32 - 1, 1<<40 - 1, 1<<48 - 1, 1<<56 - 1, 1<<64 - 1,
+}
+
+// load returns the number at p. rec are lead bytes and then the record.
+func load(rec []byte, p place) uint64 {
+	end := int(p.end)
+	return binary.BigEndian.Uint64(rec[end:end+lead]) & masks[p.width&15]
+}

@@ -1,0 +1,197 @@
+package netflow
+
+import (
+	"math"
+
+	"weir/decode"
+)
+
+const (
+	second = int64(1e9) // in nanoseconds
+	milli  = int64(1e6)
+	micro  = int64(1e3)
+
+	protoICMP  = 1
+	protoTCP   = 6
+	protoICMP6 = 58
+)
+
+// records fills out with records of the set being read, and returns how many.
+func (d *Decoder) records(out []decode.Record) int {
+	t := d.t
+	if t.vary != nil || t.odd&d.wanted() != 0 {
+		return d.oddRecords(out)
+	}
+	size, at := int(t.size), d.at
+	n := 0
+	for n < len(out) && at+size <= d.end {
+		d.common(&out[n], t, &t.places, d.b[at-lead:at+size])
+		at += size
+		n++
+	}
+	d.at = at
+	d.data += uint32(n)
+	if at+size > d.end {
+		d.t = nil
+	}
+	return n
+}
+
+// common fills r from the fields that most templates have. rec are lead bytes and the record.
+func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+	r.Src = decode.Addr{Hi: load(rec, p[fSrcHi]), Lo: load(rec, p[fSrcLo]) | t.srcBits}
+	r.Dst = decode.Addr{Hi: load(rec, p[fDstHi]), Lo: load(rec, p[fDstLo]) | t.dstBits}
+	bytes, packets := load(rec, p[fBytes]), load(rec, p[fPackets])
+	r.Packets, r.Bytes = packets, bytes
+	r.IPLen = mean(bytes, packets)
+	r.Wire = r.IPLen
+	r.Proto = uint8(load(rec, p[fProto]))
+	r.TCPFlags = uint8(load(rec, p[fFlags]))
+	r.SrcPort, r.DstPort = uint16(load(rec, p[fSrcPort])), uint16(load(rec, p[fDstPort]))
+	if r.Proto == protoICMP || r.Proto == protoICMP6 {
+		r.SrcPort = 0
+	}
+	r.Version, r.TTL, r.Fragment = t.version, 0, decode.NotFragment
+	r.NVLAN, r.NMPLS, r.NTunnels = 0, 0, 0
+
+	f := &r.Flow
+	f.InIf, f.OutIf = uint32(load(rec, p[fInIf])), uint32(load(rec, p[fOutIf]))
+	f.Forwarding = forwarding(load(rec, p[fForwarding]), p[fForwarding].width)
+	start, end := load(rec, p[fStart]), load(rec, p[fEnd])
+	f.Start, f.End = d.time(t.start, start, end), d.time(t.end, end, end)
+	if d.all {
+		f.TOS = uint8(load(rec, p[fTOS]))
+		f.SrcAS, f.DstAS = uint32(load(rec, p[fSrcAS])), uint32(load(rec, p[fDstAS]))
+		f.NextHop = decode.Addr{Hi: load(rec, p[fNextHi]), Lo: load(rec, p[fNextLo])}
+		if t.nextBits != 0 && f.NextHop.Lo != 0 {
+			f.NextHop.Lo |= t.nextBits
+		}
+	} else {
+		f.TOS, f.SrcAS, f.DstAS, f.NextHop = 0, 0, 0, decode.Addr{}
+	}
+	if d.constant {
+		r.Sampling = d.rate
+		d.lastRate = 0
+	} else {
+		d.lookUp(r, t, p, rec)
+	}
+}
+
+// mean returns the length of a packet of bytes/packets; 0 where that is unknown.
+func mean(bytes, packets uint64) uint32 {
+	switch {
+	case packets == 0:
+		return 0
+	case (bytes|packets)>>32 == 0:
+		return uint32(bytes) / uint32(packets)
+	}
+	return uint32(min(bytes/packets, math.MaxUint32))
+}
+
+// forwarding returns the status in one byte. An exporter that gives it four has it in the first
+// or, as RFC 7270 section 4.12 has reduced sizes, in the last.
+func forwarding(v uint64, width uint16) uint8 {
+	if width > 1 && v <= math.MaxUint32 && uint8(v) == 0 {
+		return uint8(v >> (8 * (width - 1)))
+	}
+	return uint8(v)
+}
+
+// time returns v in nanoseconds since 1970. last is the value that ends the flow: where an
+// exporter does not tell when it began, that is taken for the time of export.
+func (d *Decoder) time(c clock, v, last uint64) int64 {
+	switch c {
+	case uptimes:
+		up := d.up
+		if !d.upKnown {
+			up = uint32(last)
+		}
+		return d.dg.Exported + int64(int32(uint32(v)-up))*milli
+	case millis:
+		return int64(v) * milli
+	case seconds:
+		return int64(v) * second
+	case deltas:
+		return d.dg.Exported - int64(uint32(v))*micro
+	case microsNTP, nanosNTP:
+		return ntp(v)
+	}
+	return 0
+}
+
+// since1970 are the seconds from 1900 to 1970.
+const since1970 = 2208988800
+
+// ntp returns a time of RFC 7011 section 6.1.9 in nanoseconds since 1970. Some exporters write
+// plain micro- or nanoseconds since 1970 instead, which would be years far from any export:
+// before 1932, or the first days after 2036.
+func ntp(v uint64) int64 {
+	s := v >> 32
+	switch {
+	case v == 0:
+		return 0
+	case s < 1<<22:
+		return int64(v) * micro
+	case s < 1<<30:
+		return int64(v)
+	case s < since1970: // the era that begins in 2036
+		s += 1 << 32
+	}
+	return (int64(s)-since1970)*second + int64(v&math.MaxUint32*uint64(second)>>32)
+}
+
+// settle finds out whether all records of the datagram have the same sampling rate.
+func (d *Decoder) settle() {
+	d.memoized = false
+	d.constant, d.rates = true, nil
+	if n := d.arrival.Sampling; n != 0 {
+		d.rate, d.source = min(n, decode.MaxSampling), decode.RateConfigured
+		return
+	}
+	d.rate = min(max(d.arrival.Default, 1), decode.MaxSampling)
+	d.source = decode.RateUnknown
+	if d.rates = d.told(); d.rates == nil {
+		return
+	}
+	if d.rates.table.Load() != nil {
+		d.constant = false
+		return
+	}
+	d.rate, d.source = d.rates.whole.Load(), decode.RateOptions
+}
+
+// told returns the rates of the domain or, if there are none, of another of the exporter's.
+func (d *Decoder) told() *rates {
+	if d.domain == nil {
+		return nil
+	}
+	if d.domain.rates.told() {
+		return &d.domain.rates
+	}
+	for _, o := range *d.domain.exporter.domains.Load() {
+		if o.key>>32 == d.key>>32 && o.rates.told() {
+			return &o.rates
+		}
+	}
+	return nil
+}
+
+// lookUp gives r the sampling rate of its interface or sampler.
+func (d *Decoder) lookUp(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+	k := rateKey{
+		sampler: load(rec, p[fSampler]), in: r.Flow.InIf, out: r.Flow.OutIf,
+		named: p[fSampler].width != 0, scope: perSampler, egress: load(rec, p[fEgress]) == 1,
+	}
+	if t.selector {
+		k.scope = perSelector
+	}
+	if !d.memoized || k != d.memo {
+		d.memo, d.memoized = k, true
+		d.memoRate, d.memoFrom = d.rates.find(d.cache.seed, k)
+		if d.memoRate == 0 {
+			d.memoRate = min(max(d.arrival.Default, 1), decode.MaxSampling)
+		}
+	}
+	r.Sampling = d.memoRate
+	d.lastRate, d.lastFrom = d.memoRate, d.memoFrom
+}
