@@ -97,6 +97,7 @@ func dataRooms() []room {
 		{"decode/pcap", nil},
 		{"decode/netflow", []string{"decode"}},
 		{"decode/sflow", []string{"decode"}},
+		{"decode/sflow/sflowtest", nil},
 		{"ring", nil},
 		{"ring/replay", []string{"ring", "decode/pcap"}},
 		{"ring/ringtest", []string{"ring", "ring/xsk", "decode/pcap"}},

@@ -1,0 +1,203 @@
+package sflow
+
+import (
+	"encoding/binary"
+
+	"weir/decode"
+)
+
+// packet is a sampled packet in the making, from several records about it.
+type packet struct {
+	record  *decode.Record
+	ip      []byte // sampled IPv4 or IPv6 record, for want of a header
+	version uint8  // of ip
+	unread  bool   // there is a header of a protocol that is not read
+	decoded bool   // there is one that was
+	vlan    uint32 // of extended switch data; noVLAN: none
+	frame   uint32 // length of the frame that a sampled Ethernet record tells
+}
+
+const noVLAN = ^uint32(0)
+
+// begin fills what the head of a flow sample tells.
+func (d *Decoder) begin(r *decode.Record, s *sample) {
+	r.Packets = 1
+	r.Sampling = d.rate(s)
+	r.Version = 0
+	r.Flow = decode.Flow{}
+	if s.inFormat == formatIndex && s.inIf != internal {
+		r.Flow.InIf = s.inIf
+	}
+	switch {
+	case s.outFormat == formatDiscard:
+		r.Flow.Forwarding = decode.Dropped | dropReason(s.outIf)
+	case s.outFormat != formatIndex:
+	case s.outIf == internal:
+		r.Flow.Forwarding = decode.Consumed | forUs
+	default:
+		r.Flow.OutIf = s.outIf
+	}
+}
+
+// sampledHeader decodes the first bytes of a frame. b is what the record holds; size of it are
+// header. A second header of a sample is read only if the first gave no addresses.
+func (d *Decoder) sampledHeader(p *packet, protocol, frame, stripped, size uint32, b []byte) {
+	if uint64(size) > uint64(len(b)) {
+		d.fault(decode.BadField)
+		size = uint32(len(b))
+	}
+	r := p.record
+	if p.decoded && r.Version != 0 {
+		return
+	}
+	link, ok := linkOf(protocol)
+	if !ok {
+		p.unread = true
+		p.frame = max(p.frame, frame)
+		return
+	}
+	// What was stripped off before is in front of the header or behind the packet: either way
+	// not in what the header describes.
+	wire := frame - min(stripped, frame)
+	header := b[:size]
+	d.inner.Decode(r, link, header, wire)
+	r.Wire = max(frame, r.Wire)
+	p.decoded = true
+	if d.want == All && r.Version != 0 && r.NTunnels == 0 {
+		r.Flow.TOS = trafficClass(link, header)
+	}
+}
+
+// Header protocols that are read. Of the others – token ring, FDDI, frame relay, X.25, SMDS,
+// AAL5, InfiniBand – none carries the traffic of a network's edge today.
+const (
+	headerEthernet = 1
+	headerIPv4     = 11
+	headerIPv6     = 12
+)
+
+// linkOf returns the link type of a header protocol, and false if it is not read.
+func linkOf(protocol uint32) (decode.Link, bool) {
+	switch protocol {
+	case headerEthernet:
+		return decode.LinkEthernet, true
+	case headerIPv4:
+		return decode.LinkIPv4, true
+	case headerIPv6:
+		return decode.LinkIPv6, true
+	}
+	return 0, false
+}
+
+// finish completes the record, and reports whether it has addresses.
+func (d *Decoder) finish(p *packet) bool {
+	r := p.record
+	if !p.decoded || r.Version == 0 {
+		if !p.fromIP() {
+			if p.unread {
+				d.datagram.Skipped[decode.NoHeader]++
+			} else {
+				d.datagram.Skipped[decode.NoAddresses]++
+			}
+			return false
+		}
+	}
+	if p.vlan != noVLAN && r.NVLAN == 0 {
+		r.VLAN[0], r.NVLAN = uint16(p.vlan), 1
+	}
+	return true
+}
+
+// A sampled IPv4 record: length, protocol, addresses, ports, TCP flags, TOS; in one of IPv6 the
+// addresses have 16 bytes each.
+const (
+	sampledIPv4Len = 32
+	sampledIPv6Len = 56
+)
+
+// sampledIP keeps a record of what an agent that keeps no headers read in them.
+func (d *Decoder) sampledIP(p *packet, b []byte, version uint8) {
+	if len(b) < sampledIPv4Len || version == 6 && len(b) < sampledIPv6Len {
+		d.fault(decode.BadField)
+		return
+	}
+	if p.ip == nil {
+		p.ip, p.version = b, version
+	}
+}
+
+// fromIP fills the record from a sampled IPv4 or IPv6 record, and reports whether there is one.
+func (p *packet) fromIP() bool {
+	b, r := p.ip, p.record
+	if b == nil {
+		return false
+	}
+	length, proto := be32(b), be32(b[4:])
+	r.Version = p.version
+	if p.version == 4 {
+		r.Src, r.Dst = decode.AddrFrom4(be32(b[8:])), decode.AddrFrom4(be32(b[12:]))
+		b = b[16:]
+	} else {
+		r.Src, r.Dst = addr16(b[8:]), addr16(b[24:])
+		b = b[40:]
+	}
+	r.IPLen, r.Bytes, r.Wire = length, uint64(length), max(length, p.frame)
+	r.Proto, r.TTL = uint8(proto), 0
+	r.Fragment, r.NVLAN, r.NMPLS, r.NTunnels = decode.NotFragment, 0, 0, 0
+	r.SrcPort, r.DstPort, r.TCPFlags = 0, 0, 0
+	switch proto {
+	case 6, 17, 33, 132, 136: // TCP, UDP, DCCP, SCTP, UDP-Lite; for ICMP nobody says what it is
+		r.SrcPort, r.DstPort = uint16(be32(b)), uint16(be32(b[4:]))
+	}
+	if proto == 6 {
+		r.TCPFlags = uint8(be32(b[8:]))
+	}
+	r.Flow.TOS = uint8(be32(b[12:]))
+	return true
+}
+
+// ethernet reads a sampled Ethernet record: length, two MAC addresses in eight bytes each, type.
+func (d *Decoder) ethernet(p *packet, b []byte) {
+	if len(b) < 24 {
+		d.fault(decode.BadField)
+		return
+	}
+	p.frame = max(p.frame, be32(b))
+}
+
+// Offsets in Ethernet II frames and IP headers that trafficClass looks at.
+const (
+	offEtherType = 12
+	vlanLen      = 4
+	etherIPv4    = 0x0800
+	etherVLAN    = 0x8100
+	etherIPv6    = 0x86dd
+	etherQinQ    = 0x88a8
+)
+
+// trafficClass returns the TOS or traffic class of an IP packet, behind VLAN tags at most.
+func trafficClass(link decode.Link, b []byte) uint8 {
+	if link == decode.LinkEthernet {
+		for range decode.MaxTags + 1 {
+			if len(b) < offEtherType+vlanLen {
+				return 0
+			}
+			t := binary.BigEndian.Uint16(b[offEtherType:])
+			if t == etherIPv4 || t == etherIPv6 {
+				b = b[offEtherType+2:]
+				break
+			}
+			if t != etherVLAN && t != etherQinQ {
+				return 0
+			}
+			b = b[vlanLen:]
+		}
+	}
+	if len(b) < 2 {
+		return 0
+	}
+	if b[0]>>4 == 4 {
+		return b[1]
+	}
+	return b[0]<<4 | b[1]>>4
+}
