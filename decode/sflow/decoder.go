@@ -68,17 +68,10 @@ func (d *Decoder) Begin(a *decode.Arrival) {
 // no length reads nothing.
 func (d *Decoder) Next(out []decode.Record) int {
 	n := 0
-	for n < len(out) && d.left > 0 {
-		d.left--
-		var ok bool
-		if d.version == 5 {
-			ok = d.sample5(&out[n])
-		} else {
-			ok = d.sample4(&out[n])
-		}
-		if ok {
-			n++
-		}
+	if d.version == 5 {
+		n = d.next5(out)
+	} else {
+		n = d.next4(out)
 	}
 	d.datagram.Records += uint32(n)
 	return n

@@ -43,7 +43,7 @@ func (d *Decoder) switched(p *packet, b []byte) {
 	}
 	// 0 and 4095 are no VLANs, but what agents write for a port without one.
 	if v := be32(b); v > 0 && v < 1<<12-1 {
-		p.vlan = v
+		p.vlan = uint16(v)
 	}
 }
 

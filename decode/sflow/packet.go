@@ -12,31 +12,51 @@ type packet struct {
 	ip      []byte // sampled IPv4 or IPv6 record, for want of a header
 	version uint8  // of ip
 	unread  bool   // there is a header of a protocol that is not read
-	decoded bool   // there is one that was
-	vlan    uint32 // of extended switch data; noVLAN: none
-	frame   uint32 // length of the frame that a sampled Ethernet record tells
+	vlan    uint16 // of extended switch data; 0: none
+	frame   uint32 // length of the frame; 0: not told
 }
 
-const noVLAN = ^uint32(0)
-
-// begin fills what the head of a flow sample tells.
-func (d *Decoder) begin(r *decode.Record, s *sample) {
+// begin fills what the head of a flow sample tells, except Flow.
+func (d *Decoder) begin(r *decode.Record, source uint64, rate, pool, drops uint32) {
 	r.Packets = 1
-	r.Sampling = d.rate(s)
 	r.Version = 0
-	r.Flow = decode.Flow{}
-	if s.inFormat == formatIndex && s.inIf != internal {
-		r.Flow.InIf = s.inIf
+	if rate == 0 || d.override != 0 {
+		r.Sampling = d.untold()
+		return
+	}
+	if d.want == Counted {
+		rate = d.sources.find(d.agent.tag, source).add(d.agent, source, rate, pool, drops)
+	}
+	r.Sampling = min(rate, decode.MaxSampling)
+	d.datagram.Learned, d.datagram.Rate = decode.RateRecord, r.Sampling
+}
+
+// untold returns the sampling rate where the sample has none, or the configuration overrides it.
+func (d *Decoder) untold() uint32 {
+	rate, learned := d.override, decode.RateConfigured
+	if rate == 0 {
+		rate, learned = d.fallback, decode.RateUnknown
+	}
+	d.datagram.Learned, d.datagram.Rate = learned, rate
+	return rate
+}
+
+// interfaces returns what formats and values of input and output say.
+func interfaces(inFormat, in, outFormat, out uint32) decode.Flow {
+	var f decode.Flow
+	if inFormat == formatIndex && in != internal {
+		f.InIf = in
 	}
 	switch {
-	case s.outFormat == formatDiscard:
-		r.Flow.Forwarding = decode.Dropped | dropReason(s.outIf)
-	case s.outFormat != formatIndex:
-	case s.outIf == internal:
-		r.Flow.Forwarding = decode.Consumed | forUs
+	case outFormat == formatDiscard:
+		f.Forwarding = decode.Dropped | dropReason(out)
+	case outFormat != formatIndex:
+	case out == internal:
+		f.Forwarding = decode.Consumed | forUs
 	default:
-		r.Flow.OutIf = s.outIf
+		f.OutIf = out
 	}
+	return f
 }
 
 // sampledHeader decodes the first bytes of a frame. b is what the record holds; size of it are
@@ -47,7 +67,7 @@ func (d *Decoder) sampledHeader(p *packet, protocol, frame, stripped, size uint3
 		size = uint32(len(b))
 	}
 	r := p.record
-	if p.decoded && r.Version != 0 {
+	if r.Version != 0 {
 		return
 	}
 	link, ok := linkOf(protocol)
@@ -56,13 +76,14 @@ func (d *Decoder) sampledHeader(p *packet, protocol, frame, stripped, size uint3
 		p.frame = max(p.frame, frame)
 		return
 	}
-	// What was stripped off before is in front of the header or behind the packet: either way
-	// not in what the header describes.
-	wire := frame - min(stripped, frame)
-	header := b[:size]
-	d.inner.Decode(r, link, header, wire)
-	r.Wire = max(frame, r.Wire)
-	p.decoded = true
+	d.frame(r, link, frame, stripped, b[:size])
+}
+
+// frame decodes the first bytes of a frame of n bytes. What was stripped off was in front of
+// header or behind what it describes: either way it is not part of that.
+func (d *Decoder) frame(r *decode.Record, link decode.Link, n, stripped uint32, header []byte) {
+	d.inner.Decode(r, link, header, n-min(stripped, n))
+	r.Wire = max(n, r.Wire)
 	if d.want == All && r.Version != 0 && r.NTunnels == 0 {
 		r.Flow.TOS = trafficClass(link, header)
 	}
@@ -92,18 +113,16 @@ func linkOf(protocol uint32) (decode.Link, bool) {
 // finish completes the record, and reports whether it has addresses.
 func (d *Decoder) finish(p *packet) bool {
 	r := p.record
-	if !p.decoded || r.Version == 0 {
-		if !p.fromIP() {
-			if p.unread {
-				d.datagram.Skipped[decode.NoHeader]++
-			} else {
-				d.datagram.Skipped[decode.NoAddresses]++
-			}
-			return false
+	if r.Version == 0 && !p.fromIP() {
+		if p.unread {
+			d.datagram.Skipped[decode.NoHeader]++
+		} else {
+			d.datagram.Skipped[decode.NoAddresses]++
 		}
+		return false
 	}
-	if p.vlan != noVLAN && r.NVLAN == 0 {
-		r.VLAN[0], r.NVLAN = uint16(p.vlan), 1
+	if p.vlan != 0 && r.NVLAN == 0 {
+		r.VLAN[0], r.NVLAN = p.vlan, 1
 	}
 	return true
 }

@@ -48,24 +48,6 @@ func (t *sources) find(agent, id uint64) *source {
 	return &set[oldest]
 }
 
-// rate returns the sampling rate of a flow sample's record, and says where it is from.
-func (d *Decoder) rate(s *sample) uint32 {
-	rate := d.override
-	learned := decode.RateConfigured
-	if rate == 0 {
-		rate, learned = s.rate, decode.RateRecord
-		switch {
-		case rate == 0:
-			rate, learned = d.fallback, decode.RateUnknown
-		case d.want == Counted && d.agent != nil:
-			rate = d.sources.find(d.agent.tag, s.source).add(d.agent, s)
-		}
-		rate = min(rate, decode.MaxSampling)
-	}
-	d.datagram.Learned, d.datagram.Rate = learned, rate
-	return rate
-}
-
 // A window closes after so many samples. The skips between samples being random, the pool then
 // tells the rate to within 1/√window (one standard deviation), 9 %; what lies within four of them
 // of the rate that the agent tells, with the samples that it says it dropped, is that rate.
@@ -77,25 +59,37 @@ const (
 )
 
 // add counts a sample and returns the rate that it stands for.
-func (s *source) add(a *agent, f *sample) uint32 {
-	a.compare(f)
-	pool, drops := f.pool-s.lastPool, f.drops-s.lastDrops
-	s.lastPool, s.lastDrops = f.pool, f.drops
-	if s.configured != f.rate {
-		s.configured, s.rate = f.rate, f.rate
-		s.pool, s.taken, s.drops = 0, 0, 0
-		return s.rate
+func (s *source) add(a *agent, id uint64, rate, pool, drops uint32) uint32 {
+	if a.source != id {
+		a.compare(id, rate, pool)
 	}
-	if pool >= 1<<31 || drops >= 1<<31 { // late, or begun anew
-		s.pool, s.taken, s.drops = 0, 0, 0
-		return s.rate
+	a.pool = pool
+	seen, dropped := pool-s.lastPool, drops-s.lastDrops
+	s.lastPool, s.lastDrops = pool, drops
+	if s.configured != rate || s.taken >= window || int32(seen|dropped) < 0 {
+		return s.turn(a, rate, seen, dropped)
 	}
-	s.pool += uint64(pool)
-	s.drops += drops
+	s.pool += uint64(seen)
+	s.drops += dropped
 	s.taken++
-	if s.taken == window {
+	return s.rate
+}
+
+// turn begins a window. One that is full is judged. One that ends before, because the rate is another
+// or the counters went back, is not, and of the sample at hand nobody knows what it follows.
+func (s *source) turn(a *agent, rate, seen, dropped uint32) uint32 {
+	switch {
+	case s.configured != rate:
+		s.configured, s.rate = rate, rate
+		seen, dropped = 0, 0
+	case int32(seen|dropped) < 0:
+		seen, dropped = 0, 0
+	default:
 		s.rate = s.effective(a.sharedPool > 0)
-		s.pool, s.taken, s.drops = 0, 0, 0
+	}
+	s.pool, s.drops, s.taken = uint64(seen), dropped, 0
+	if seen > 0 {
+		s.taken = 1
 	}
 	return s.rate
 }
@@ -124,16 +118,11 @@ func near(a, b uint64) bool {
 // compare learns whether the sources of an agent count in one pool, as some do against the
 // standard: then the pool goes on from a sample of one source to the next of another. A source's
 // share of such a pool is not known.
-func (a *agent) compare(f *sample) {
-	if a.source != f.source {
-		step := f.pool - a.pool
-		switch {
-		case uint64(step) < 64*uint64(f.rate):
-			a.sharedPool = min(a.sharedPool+1, 64)
-		default:
-			a.sharedPool = max(a.sharedPool-8, -64)
-		}
-		a.source = f.source
+func (a *agent) compare(id uint64, rate, pool uint32) {
+	if step := pool - a.pool; uint64(step) < 64*uint64(rate) {
+		a.sharedPool = min(a.sharedPool+1, 64)
+	} else {
+		a.sharedPool = max(a.sharedPool-8, -64)
 	}
-	a.pool = f.pool
+	a.source = id
 }

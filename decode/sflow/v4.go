@@ -20,24 +20,30 @@ const (
 	extURL4     = 5
 )
 
-// sample4 reads a sample of version 2 or 4 and reports whether it made a record.
-func (d *Decoder) sample4(r *decode.Record) bool {
-	b := d.rest
-	if len(b) < 4 {
-		d.stop(missing(b))
-		return false
+// next4 reads samples of version 2 or 4 until out is full.
+func (d *Decoder) next4(out []decode.Record) int {
+	n := 0
+	for n < len(out) && d.left > 0 {
+		d.left--
+		b := d.rest
+		if len(b) < 4 {
+			d.stop(missing(b))
+			break
+		}
+		d.rest = b[4:]
+		switch be32(b) {
+		case flowSample:
+			if d.flow4(&out[n]) {
+				n++
+			}
+		case counterSample:
+			d.counters4()
+		default:
+			d.datagram.Skipped[decode.Foreign]++
+			d.stop(decode.BadField)
+		}
 	}
-	kind := be32(b)
-	switch d.rest = b[4:]; kind {
-	case flowSample:
-		return d.flow4(r)
-	case counterSample:
-		d.counters4()
-	default:
-		d.datagram.Skipped[decode.Foreign]++
-		d.stop(decode.BadField)
-	}
-	return false
+	return n
 }
 
 // flow4 reads a flow sample: its head, a packet in one of three forms, extended data.
@@ -47,21 +53,18 @@ func (d *Decoder) flow4(r *decode.Record) bool {
 		d.stop(decode.ShortDatagram)
 		return false
 	}
-	s := sample{
-		sequence: be32(b), source: compactSource(be32(b[4:])), rate: be32(b[8:]),
-		pool: be32(b[12:]), drops: be32(b[16:]), inIf: be32(b[20:]), outIf: be32(b[24:]),
+	d.begin(r, compactSource(be32(b[4:])), be32(b[8:]), be32(b[12:]), be32(b[16:]))
+	r.Flow = decode.Flow{InIf: be32(b[20:])}
+	if out := be32(b[24:]); out&multiple4 == 0 {
+		r.Flow.OutIf = out
 	}
-	if s.outIf&multiple4 != 0 {
-		s.outIf = 0
-	}
-	p := packet{record: r, vlan: noVLAN}
-	d.begin(r, &s)
 	d.rest = b[sampleHead4:]
+	p := packet{record: r}
 	// What was read of a sample whose end is missing is as good as the rest.
 	if d.packet4(&p) {
 		d.extended4(&p)
 	}
-	return d.finish(&p)
+	return r.Version != 0 && p.vlan == 0 || d.finish(&p)
 }
 
 // packet4 reads a packet's type and data. It reports whether the datagram goes on.

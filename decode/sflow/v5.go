@@ -17,40 +17,45 @@ const (
 	expandedLen, offRecord = 44, 40
 )
 
-// sample is the head of a flow sample, the same in all versions.
-type sample struct {
-	source               uint64 // type and index of the data source, 32 bits each
-	sequence             uint32 // of the samples of this source
-	rate                 uint32
-	pool, drops          uint32
-	inFormat, outFormat  uint32
-	inIf, outIf, records uint32
+// next5 reads samples of version 5 until out is full.
+func (d *Decoder) next5(out []decode.Record) int {
+	n := 0
+	for n < len(out) && d.left > 0 {
+		d.left--
+		b := d.rest
+		if len(b) < tagLen {
+			d.stop(missing(b))
+			break
+		}
+		format, size := be32(b), be32(b[4:])
+		b = b[tagLen:]
+		if uint64(size) > uint64(len(b)) {
+			d.stop(decode.BadSetLength)
+			break
+		}
+		d.rest = b[padded(int(size), len(b)):]
+		ok := false
+		if format == flowSample {
+			ok = d.flow5(&out[n], b[:size])
+		} else {
+			ok = d.sample5(&out[n], format, b[:size])
+		}
+		if ok {
+			n++
+		}
+	}
+	return n
 }
 
-// sample5 reads a sample of version 5 and reports whether it made a record.
-func (d *Decoder) sample5(r *decode.Record) bool {
-	b := d.rest
-	if len(b) < tagLen {
-		d.stop(missing(b))
-		return false
-	}
-	format, size := be32(b), be32(b[4:])
-	b = b[tagLen:]
-	if uint64(size) > uint64(len(b)) {
-		d.stop(decode.BadSetLength)
-		return false
-	}
-	body := b[:size]
-	d.rest = b[padded(int(size), len(b)):]
+// sample5 reads the body of a sample that is not flowSample and reports whether it made a record.
+func (d *Decoder) sample5(r *decode.Record, format uint32, b []byte) bool {
 	switch format {
-	case flowSample:
-		return d.flow5(r, body)
 	case expandedFlowSample:
-		return d.expanded5(r, body)
+		return d.expanded5(r, b)
 	case counterSample:
-		d.counters5(body, 12)
+		d.counters5(b, 12)
 	case expandedCounterSample:
-		d.counters5(body, 16)
+		d.counters5(b, 16)
 	case discardedSample:
 		d.datagram.Discarded++
 	default:
@@ -73,14 +78,13 @@ func (d *Decoder) flow5(r *decode.Record, b []byte) bool {
 		d.fault(decode.BadSetLength)
 		return false
 	}
-	s := sample{
-		sequence: be32(b), source: compactSource(be32(b[4:])), rate: be32(b[8:]),
-		pool: be32(b[12:]), drops: be32(b[16:]),
-		inFormat: be32(b[20:]) >> formatShift, inIf: be32(b[20:]) & formatMask,
-		outFormat: be32(b[24:]) >> formatShift, outIf: be32(b[24:]) & formatMask,
-		records: be32(b[offCompact:]),
+	d.begin(r, compactSource(be32(b[4:])), be32(b[8:]), be32(b[12:]), be32(b[16:]))
+	in, out := be32(b[20:]), be32(b[24:])
+	r.Flow = decode.Flow{InIf: in, OutIf: out}
+	if in >= internal || out >= internal { // a format, or none
+		r.Flow = interfaces(in>>formatShift, in&formatMask, out>>formatShift, out&formatMask)
 	}
-	return d.flow(r, &s, b[compactLen:])
+	return d.records5(r, be32(b[offCompact:]), b[compactLen:])
 }
 
 // expanded5 reads a flow sample whose source and interfaces have 32 bits each.
@@ -89,28 +93,42 @@ func (d *Decoder) expanded5(r *decode.Record, b []byte) bool {
 		d.fault(decode.BadSetLength)
 		return false
 	}
-	s := sample{
-		sequence: be32(b), source: uint64(be32(b[4:]))<<32 | uint64(be32(b[8:])),
-		rate: be32(b[12:]), pool: be32(b[16:]), drops: be32(b[20:]),
-		inFormat: be32(b[24:]), inIf: be32(b[28:]),
-		outFormat: be32(b[32:]), outIf: be32(b[36:]),
-		records: be32(b[offRecord:]),
-	}
-	return d.flow(r, &s, b[expandedLen:])
+	source := uint64(be32(b[4:]))<<32 | uint64(be32(b[8:]))
+	d.begin(r, source, be32(b[12:]), be32(b[16:]), be32(b[20:]))
+	r.Flow = interfaces(be32(b[24:]), be32(b[28:]), be32(b[32:]), be32(b[36:]))
+	return d.records5(r, be32(b[offRecord:]), b[expandedLen:])
 }
 
 // compactSource spreads a data source of 8 bits of type and 24 of index.
 func compactSource(s uint32) uint64 { return uint64(s>>24)<<32 | uint64(s&(1<<24-1)) }
 
-// flow reads the records of a flow sample and reports whether they made one of ours.
-func (d *Decoder) flow(r *decode.Record, s *sample, b []byte) bool {
-	if s.records > MaxRecords {
-		d.fault(decode.TooMany)
-		s.records = MaxRecords
+// records5 reads the n records of a flow sample and reports whether they made one of ours. Nearly
+// every sample begins with the header of an Ethernet frame, and many end with it.
+func (d *Decoder) records5(r *decode.Record, n uint32, b []byte) bool {
+	if n == 0 || len(b) < headerAt || be32(b) != rawHeader || be32(b[tagLen:]) != headerEthernet {
+		return d.others5(r, n, b)
 	}
-	p := packet{record: r, vlan: noVLAN}
-	d.begin(r, s)
-	for range s.records {
+	size, header := be32(b[4:]), be32(b[headerAt-4:])
+	if uint64(size) > uint64(len(b)-tagLen) || uint64(header)+headerAt-tagLen > uint64(size) {
+		return d.others5(r, n, b)
+	}
+	frame, stripped := be32(b[tagLen+4:]), be32(b[tagLen+8:])
+	d.frame(r, decode.LinkEthernet, frame, stripped, b[headerAt:headerAt+header])
+	if n == 1 && r.Version != 0 {
+		return true
+	}
+	b = b[tagLen:]
+	return d.others5(r, n-1, b[padded(int(size), len(b)):])
+}
+
+// others5 reads n records of a flow sample of which a header may have been read.
+func (d *Decoder) others5(r *decode.Record, n uint32, b []byte) bool {
+	if n > MaxRecords {
+		d.fault(decode.TooMany)
+		n = MaxRecords
+	}
+	p := packet{record: r}
+	for range n {
 		if len(b) < tagLen {
 			d.fault(missing(b))
 			break
@@ -121,14 +139,10 @@ func (d *Decoder) flow(r *decode.Record, s *sample, b []byte) bool {
 			d.fault(decode.BadSetLength)
 			break
 		}
-		if format == rawHeader {
-			d.rawHeader5(&p, b[:size])
-		} else {
-			d.record5(&p, format, b[:size])
-		}
+		d.record5(&p, format, b[:size])
 		b = b[padded(int(size), len(b)):]
 	}
-	return d.finish(&p)
+	return r.Version != 0 && p.vlan == 0 || d.finish(&p)
 }
 
 // Formats of flow records.
@@ -142,10 +156,12 @@ const (
 	extendedGateway = 1003
 )
 
-// record5 reads a flow record that is no header. What else there is – users, URLs, MPLS, NAT, and
+// record5 reads a flow record. What else there is – users, URLs, MPLS, NAT, and
 // the addresses inside or around a tunnel – is passed over: a record has one pair of addresses.
 func (d *Decoder) record5(p *packet, format uint32, b []byte) {
 	switch format {
+	case rawHeader:
+		d.rawHeader5(p, b)
 	case sampledEthernet:
 		d.ethernet(p, b)
 	case sampledIPv4:
@@ -165,12 +181,15 @@ func (d *Decoder) record5(p *packet, format uint32, b []byte) {
 	}
 }
 
-// rawHeader5 reads a sampled header: protocol, frame length, stripped bytes, length, header.
+// headerAt is where in a record the sampled header begins: behind protocol, frame length, stripped
+// bytes and its own length.
+const headerAt = tagLen + 16
+
+// rawHeader5 reads a sampled header.
 func (d *Decoder) rawHeader5(p *packet, b []byte) {
-	const offHeader = 16
-	if len(b) < offHeader {
+	if len(b) < headerAt-tagLen {
 		d.fault(decode.BadField)
 		return
 	}
-	d.sampledHeader(p, be32(b), be32(b[4:]), be32(b[8:]), be32(b[12:]), b[offHeader:])
+	d.sampledHeader(p, be32(b), be32(b[4:]), be32(b[8:]), be32(b[12:]), b[headerAt-tagLen:])
 }
