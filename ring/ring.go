@@ -17,7 +17,7 @@ type Frame struct {
 	Time int64  // capture time, nanoseconds since 1970 UTC; live rings stamp once per burst
 	Off  uint32 // where its bytes begin in Batch.Mem
 	Cap  uint32 // captured bytes
-	Wire uint32 // bytes on the wire, at least Cap, without FCS
+	Wire uint32 // bytes on the wire, at least Cap, without FCS; but see SenderLen
 	Link uint16 // link type, as decode.Link numbers them
 }
 
@@ -119,7 +119,8 @@ type Hint struct {
 
 // SenderLen is the number of bytes that stand before the payload in every frame of a source of
 // datagrams, whose frames have the link type LinkDatagram: who sent it, 16 bytes of address
-// (IPv4 is v4-mapped) and 2 of port, big-endian.
+// (IPv4 is v4-mapped) and 2 of port, big-endian. Frame.Cap counts them; Frame.Wire is the payload's
+// own length, and so less than Cap.
 const SenderLen = 18
 
 // LinkDatagram is the link type of a UDP payload behind its sender; no capture file has it.
