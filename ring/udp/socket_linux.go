@@ -15,7 +15,7 @@ import (
 
 // open opens one socket after the other on the same port.
 func (l *Listener) open(c *Config, fallback bool) error {
-	if err := l.claim(fallback); err != nil {
+	if err := l.claim(fallback, openSocket); err != nil {
 		return err
 	}
 	for n := range c.Sockets {
@@ -42,7 +42,7 @@ func (l *Listener) open(c *Config, fallback bool) error {
 // claim makes sure that nobody has the port: a socket that shares would share it with any other
 // program of the same user that shares too, and each would get a part of the datagrams. It changes
 // the address to IPv4's where the kernel has no IPv6 and IPv4 alone will do.
-func (l *Listener) claim(fallback bool) error {
+func (l *Listener) claim(fallback bool, openSocket func(netip.AddrPort) (int, error)) error {
 	fd, err := openSocket(l.at)
 	if fallback && errors.Is(err, unix.EAFNOSUPPORT) {
 		l.at = netip.AddrPortFrom(netip.IPv4Unspecified(), l.at.Port())
