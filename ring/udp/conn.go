@@ -25,6 +25,8 @@ type conn struct {
 	buffer int // receive buffer granted, bytes
 	mem    []byte
 	now    int64
+	first  ring.Frame // of what came while Poll slept
+	held   bool       // there is one
 
 	woken, closed atomic.Bool
 
@@ -74,15 +76,23 @@ func grow(socket *net.UDPConn, want int) (got int, err error) {
 	}
 }
 
-// gather is how long Poll waits for more datagrams after the first.
+// gather is how long Poll waits for more datagrams without calling it sleep.
 const gather = 200 * time.Microsecond
 
 // Poll implements ring.Source. Batch.Fill is 0; after Close it returns io.EOF.
 func (s *conn) Poll(b *ring.Batch) (int, error) {
-	b.Mem, b.N, b.Fill = s.mem, 0, 0
-	err := s.fill(b)
 	s.now = max(s.now, s.clock())
-	b.Now = s.now
+	b.Mem, b.N, b.Fill, b.Now = s.mem, 0, 0, s.now
+	if s.held {
+		b.Frames[0] = s.first
+		b.N, s.held = 1, false
+	}
+	err := s.fill(b)
+	if err == nil && b.N == 0 {
+		err = s.sleep() // what woke us is for the next call: this one's time was no work
+		s.now = max(s.now, s.clock())
+		b.Now = s.now
+	}
 	bytes := uint64(0)
 	for i := range b.Frames[:b.N] {
 		b.Frames[i].Time = s.now
@@ -91,45 +101,64 @@ func (s *conn) Poll(b *ring.Batch) (int, error) {
 	s.received.Add(uint64(b.N))
 	s.bytes.Add(bytes)
 	switch {
-	case s.closed.Load() && b.N == 0:
-		return 0, io.EOF
-	case err == nil, errors.Is(err, os.ErrDeadlineExceeded), s.closed.Load():
+	case b.N > 0 || err == nil:
 		return b.N, nil
+	case s.closed.Load():
+		return 0, io.EOF
 	}
-	return b.N, fmt.Errorf("receive datagrams on %s: %w", s.socket.LocalAddr(), err)
+	return 0, fmt.Errorf("receive datagrams on %s: %w", s.socket.LocalAddr(), err)
 }
 
 // fill reads until nothing more comes or the batch is full.
 func (s *conn) fill(b *ring.Batch) error {
-	wait := pollMillis * time.Millisecond
-	for tries := range ring.BurstSize {
-		if tries < 2 { // for the first, and once for all others
-			if err := s.socket.SetReadDeadline(time.Now().Add(wait)); err != nil {
-				return err
-			}
-			wait = gather
-		}
-		if s.woken.Swap(false) {
+	if err := s.socket.SetReadDeadline(time.Now().Add(gather)); err != nil {
+		return err
+	}
+	for b.N < ring.BurstSize {
+		got, err := s.read(&b.Frames[b.N], b.N*stride)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
-		off := b.N * stride
-		payload := s.mem[off+ring.SenderLen : off+ring.SenderLen+s.size]
-		n, _, flags, from, err := s.socket.ReadMsgUDPAddrPort(payload, nil)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case flags&syscall.MSG_TRUNC != 0:
-			s.truncated.Add(1)
-			continue
 		}
-		ring.PutSender(s.mem[off:], from)
-		b.Frames[b.N] = ring.Frame{
-			Off: uint32(off), Cap: uint32(ring.SenderLen + n), Wire: uint32(n),
-			Link: ring.LinkDatagram,
+		if got {
+			b.N++
 		}
-		b.N++
 	}
 	return nil
+}
+
+// sleep waits for a datagram, a Wake, or a little while.
+func (s *conn) sleep() (err error) {
+	err = s.socket.SetReadDeadline(time.Now().Add(pollMillis * time.Millisecond))
+	if err == nil && !s.woken.Swap(false) {
+		s.held, err = s.read(&s.first, 0)
+		s.woken.Store(false)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// read reads a datagram to off, and reports whether it is whole.
+func (s *conn) read(f *ring.Frame, off int) (whole bool, err error) {
+	payload := s.mem[off+ring.SenderLen : off+ring.SenderLen+s.size]
+	n, _, flags, from, err := s.socket.ReadMsgUDPAddrPort(payload, nil)
+	if err != nil {
+		return false, err
+	}
+	if flags&syscall.MSG_TRUNC != 0 {
+		s.truncated.Add(1)
+		return false, nil
+	}
+	ring.PutSender(s.mem[off:], from)
+	*f = ring.Frame{
+		Off: uint32(off), Cap: uint32(ring.SenderLen + n), Wire: uint32(n),
+		Link: ring.LinkDatagram,
+	}
+	return true, nil
 }
 
 // Release implements ring.Source.

@@ -11,9 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -169,40 +167,6 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-// TestWake wakes a sleeping Poll, and one that is yet to sleep.
-func TestWake(t *testing.T) {
-	type waker interface {
-		ring.Source
-		Wake()
-	}
-	sources(t, Config{Listen: ":0"}, func(t *testing.T, s ring.Source, _ uint16) {
-		w := s.(waker)
-		const rounds = 40
-		var wg sync.WaitGroup
-		asleep := make(chan struct{})
-		wg.Go(func() {
-			for range asleep {
-				time.Sleep(time.Millisecond)
-				w.Wake()
-			}
-		})
-		begin := time.Now()
-		for range rounds {
-			asleep <- struct{}{}
-			var b ring.Batch
-			if n, err := w.Poll(&b); n != 0 || err != nil {
-				t.Error(n, err)
-			}
-		}
-		took := time.Since(begin)
-		close(asleep)
-		wg.Wait()
-		if took > rounds*pollMillis*time.Millisecond*3/4 {
-			t.Errorf("%d polls took %v though they were woken", rounds, took)
-		}
-	})
-}
-
 func TestNoAllocs(t *testing.T) {
 	l := listen(t, Config{Listen: ":0", maxPayload: 100, Spin: math.MaxInt64})
 	s := l.Sources()[0]
@@ -236,7 +200,7 @@ func TestNoAllocs(t *testing.T) {
 func BenchmarkPoll(b *testing.B) {
 	for _, size := range []int{64, 1400} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
-			l := listen(b, Config{Listen: "127.0.0.1:0", Spin: time.Hour})
+			l := listen(b, Config{Listen: "127.0.0.1:0", Spin: math.MaxInt64})
 			s := l.Sources()[0]
 			c := dial(b, "127.0.0.1", l.Addr().Port())
 			payload := make([]byte, size)
