@@ -13,6 +13,7 @@ import (
 	"weir/control/rate"
 	"weir/counters"
 	"weir/decode"
+	"weir/decode/netflow"
 	"weir/fastpath"
 	"weir/ring"
 )
@@ -44,6 +45,10 @@ type Input struct {
 	Sides    fastpath.Sides // directions that the source mirrors
 	Wake     func()         // ends a sleep of Source.Poll; nil where it never sleeps
 	Core     int            // that a live worker is pinned to; below 0: none
+
+	// Exports is set where the source is one of flow exports: datagrams. Such inputs and those of
+	// frames are in views apart.
+	Exports *fastpath.ExportRules
 }
 
 // Config is what an Engine is made of.
@@ -60,7 +65,14 @@ type Config struct {
 	Evidence capture.Limits // per incident; zero: capture.DefaultLimits
 
 	Mitigation Mitigation
+
+	// Of inputs with Exports, shared by their workers; NewEngine makes what is nil.
+	Templates *netflow.Cache
+	Exporters *fastpath.Exporters
 }
+
+// maxExporters is how many exporters are told apart where Config leaves it open.
+const maxExporters = 1024
 
 // Events are told what happens, on the loop's goroutine: they must not wait.
 type Events interface {
@@ -71,7 +83,8 @@ type Events interface {
 
 // Engine detects attacks in what its inputs receive.
 type Engine struct {
-	Pipeline rate.Pipeline // totals since the start
+	Pipeline rate.Pipeline // of frames: totals since the start
+	Exports  rate.Exports  // of flow exports: totals since the start
 	Attacks  uint64        // incidents opened
 	Late     uint64        // times that a worker had not moved when a flip was collected
 
@@ -92,7 +105,7 @@ type Engine struct {
 	lastFlip  int64
 	due       int64 // when a watched host is expected over a limit; 0 is never
 	hinted    bool
-	heard     uint64  // Pipeline.Received at the last tick
+	heard     uint64  // frames and datagrams received until the last tick
 	quiet     [2]loud // below: no host needs a closer look
 	scratch   scratch // reused from call to call
 }
@@ -111,6 +124,12 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 	c.Ban.DryRun = c.Ban.DryRun || c.Mitigation.Actor == nil
 	if c.Evidence == (capture.Limits{}) {
 		c.Evidence = capture.DefaultLimits()
+	}
+	if c.Templates == nil {
+		c.Templates = netflow.NewCache(netflow.Limits{})
+	}
+	if c.Exporters == nil {
+		c.Exporters = fastpath.NewExporters(maxExporters, c.Seed)
 	}
 	e := &Engine{
 		config: c, events: events, book: ban.NewBook(c.Ban),
@@ -205,7 +224,7 @@ func (e *Engine) flip(now int64, wait func()) {
 	}
 	wait()
 	for _, v := range e.views {
-		e.Late += uint64(v.collect(&e.Pipeline, e.lastFlip, now))
+		e.Late += uint64(v.collect(e, e.lastFlip, now))
 	}
 	e.lastFlip, e.hinted, e.due = now, false, 0
 }

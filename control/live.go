@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"weir/counters"
 	"weir/fastpath"
 )
 
@@ -150,19 +149,13 @@ func (l *Live) settle() {
 				w.epoch = &w.epochs[(w.epoch.Seq-1)&1]
 			}
 			if t := w.retired(&v.plan, n); t != nil {
-				l.take(v, w, t, now)
+				l.take(v, w, t, now-l.lastFlip)
 			}
-			l.take(v, w, v.stores[n].tables[(w.epoch.Seq-1)&1], now)
+			l.take(v, w, v.stores[n].tables[(w.epoch.Seq-1)&1], now-l.lastFlip)
 		}
 	}
 	l.drain()
 	l.tick(now)
-}
-
-func (l *Live) take(v *view, w *worker, t *counters.Table, now int64) {
-	w.account(&t.Stats)
-	l.Pipeline.Add(&t.Stats)
-	v.merger.Add(t, w.scale(t, now-l.lastFlip))
 }
 
 // ErrBusy says that too many callers wait for the loop.

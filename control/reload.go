@@ -153,10 +153,8 @@ func (l *Live) move(v *view, p plan) (old plan) {
 	took := l.clock() - l.lastFlip
 	for n, w := range v.workers { // what was counted since the flip, under the old layout
 		w.moving = false
-		t := old.stores[n].tables[w.epoch.Seq&1]
-		w.account(&t.Stats)
-		l.Pipeline.Add(&t.Stats)
-		old.merger.Add(t, w.scale(t, took))
+		v.plan = old
+		l.take(v, w, old.stores[n].tables[w.epoch.Seq&1], took)
 	}
 	p.merger.Take(old.merger)
 	v.plan = p
@@ -166,5 +164,8 @@ func (l *Live) move(v *view, p plan) (old plan) {
 
 // regroup gives the watched hosts of v their places and groups under the new policy.
 func (l *Live) regroup(v *view) {
+	if v.spread != nil {
+		v.spread.Rebase(v.layout)
+	}
 	v.watch.Rebase(v.layout, func(k counters.Key) (int, bool) { return v.policy.Group(k.Hi, k.Lo) })
 }

@@ -13,6 +13,9 @@ import (
 // early judges the watched hosts on the last second between two ticks.
 func (e *Engine) early(now int64) {
 	for _, v := range e.views {
+		if v.spread != nil {
+			continue
+		}
 		for i := range v.watch.Len() {
 			e.judgeWatched(v, v.watch.At(i), now)
 		}
@@ -44,6 +47,7 @@ func (e *Engine) tick(now int64) {
 	window := now - e.tickStart
 	survey := e.board.begin(now, window)
 	for _, v := range e.views {
+		v.settle(e.tickStart, now)
 		v.merger.Sort()
 		v.merged = v.merger.Len()
 		survey.enter(v)
@@ -57,8 +61,9 @@ func (e *Engine) tick(now int64) {
 	}
 	e.followIncidents(now, window)
 	e.mitigate(now)
-	blind := e.Pipeline.Received == e.heard
-	e.heard = e.Pipeline.Received
+	heard := e.Pipeline.Received + e.Exports.Received
+	blind := heard == e.heard
+	e.heard = heard
 	e.emit(e.book.Tick(now, blind, e.scratch.events[:0]))
 	e.board.end(e, survey)
 	for _, v := range e.views {
@@ -105,8 +110,22 @@ func (e *Engine) judgeEntry(v *view, en *counters.Entry, now, window int64) {
 		e.report(v, en.Key, &t, h.Over(t.Metric, t.Limit), now, r)
 	case over:
 		e.report(v, en.Key, &t, v.merger.First(en), now, r)
+	case h != nil && v.spread != nil:
+		e.judgeWindows(v, h, now)
 	case h != nil:
 		e.judgeWatched(v, h, now)
+	}
+}
+
+// judgeWindows reports a host that flow exports tell of if one of its windows is over a limit: what
+// a second of sampled packets does not prove, several may.
+func (e *Engine) judgeWindows(v *view, h *rate.Host, now int64) {
+	d := direction(h.Outgoing)
+	for _, r := range h.Averages() {
+		if t, over := e.config.Policy.Judge(h.Group, d, &r); over {
+			e.report(v, h.Key, &t, h.Over(t.Metric, t.Limit), now, r)
+			return
+		}
 	}
 }
 
@@ -121,6 +140,7 @@ func (e *Engine) followIncidents(now, window int64) {
 			group, _ := v.policy.Group(key.Hi, key.Lo)
 			rates := v.rates(key, window)
 			for d := range rates {
+				rates[d].PacketUnit, rates[d].BitUnit = 0, 0 // likely over is not calm
 				_, o := e.config.Policy.Judge(group, rate.Direction(d), &rates[d])
 				over = over || o
 				if rates[d].Packets[rate.Total] > most[d].Packets[rate.Total] {

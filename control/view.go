@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"weir/control/rate"
 	"weir/counters"
 	"weir/fastpath"
+	"weir/ring"
 )
 
 // view is one way to look at the network: a mirror, or a group of exporters. What its workers
@@ -17,6 +19,7 @@ type view struct {
 	name string
 	plan
 	watch   *rate.Watch
+	spread  *rate.Spreader // of a view of flow exports; nil: of frames
 	workers []*worker
 	merged  int // entries of the last tick
 }
@@ -36,9 +39,21 @@ type store struct {
 	directory *counters.Directory
 }
 
-// worker is a fastpath.Worker and where it is.
+// counting is a worker of the data plane, of frames or of flow exports.
+type counting interface {
+	Publish(e *fastpath.Epoch)
+	Acked() uint64
+	Step() (int, error)
+	Run(stop *atomic.Bool) error
+	Number() int
+	Queues() (*ring.SPSC[ring.Sample], *ring.SPSC[ring.Hint])
+}
+
+// worker is a worker of the data plane, and where it is.
 type worker struct {
-	*fastpath.Worker
+	counting
+	Samples  *ring.SPSC[ring.Sample]
+	Hints    *ring.SPSC[ring.Hint]
 	input    *Input
 	sampling uint32
 	epochs   [2]fastpath.Epoch
@@ -57,12 +72,21 @@ func PlanMemory(c *Config) ([]*counters.Layout, error) {
 	for i, name := range names {
 		n := max(1, len(inputs[name]))
 		var err error
-		layouts[i], err = counters.NewLayout(c.Policy.Networks, n, c.Memory/all*uint64(n))
+		plan := counters.NewLayout
+		if c.ofExports(inputs[name]) {
+			plan = counters.NewFlowLayout
+		}
+		layouts[i], err = plan(c.Policy.Networks, n, c.Memory/all*uint64(n))
 		if err != nil {
 			return nil, fmt.Errorf("view %s: %w", name, err)
 		}
 	}
 	return layouts, nil
+}
+
+// ofExports reports whether these inputs are of flow exports.
+func (c *Config) ofExports(inputs []int) bool {
+	return len(inputs) > 0 && c.Inputs[inputs[0]].Exports != nil
 }
 
 // views returns the names of the views, sorted, and the numbers of each one's inputs. Without
@@ -87,6 +111,9 @@ func (c *Config) views() (names []string, inputs map[string][]int) {
 func (e *Engine) newView(name string, layout *counters.Layout, inputs []int) (*view, error) {
 	size := min(watchSize, 2*layout.Hosts()) // both directions
 	v := &view{name: name, watch: rate.NewWatch(int(size))}
+	if layout.FlowSlots > 0 {
+		v.spread = rate.NewSpreader(int(layout.FlowSlots))
+	}
 	var err error
 	if v.plan, err = newPlan(&e.config, layout, inputs); err != nil {
 		return nil, err
@@ -132,6 +159,9 @@ func newFastPolicy(c *Config, l *counters.Layout, inputs []int) (*fastpath.Polic
 	sampling := uint32(1)
 	for _, i := range inputs { // of different rates the highest: a hint may come early
 		sampling = max(sampling, c.Inputs[i].Sampling)
+		if (c.Inputs[i].Exports != nil) != (l.FlowSlots > 0) {
+			return nil, errors.New("a view is of frames or of flow exports, not of both")
+		}
 	}
 	return fastpath.NewPolicy(l, fastGroups(&c.Policy), c.Decoder, sampling)
 }
@@ -148,10 +178,19 @@ func (e *Engine) newWorker(v *view, n, number int) *worker {
 	*w.epoch = fastpath.Epoch{
 		Seq: 1, Policy: v.policy, Table: s.tables[0], Directory: s.directory,
 	}
-	w.Worker = fastpath.NewWorker(fastpath.Config{
+	c := fastpath.Config{
 		Number: number, Source: in.Source, Sampling: w.sampling, Sides: in.Sides,
 		Seed: workerSeed(&e.config, number), First: *w.epoch,
-	})
+	}
+	if in.Exports == nil {
+		w.counting = fastpath.NewWorker(c)
+	} else {
+		w.counting = fastpath.NewFlowWorker(&fastpath.FlowConfig{
+			Config: c, Cache: e.config.Templates, Exporters: e.config.Exporters,
+			Rules: in.Exports, Inner: e.config.Decoder,
+		})
+	}
+	w.Samples, w.Hints = w.Queues()
 	return w
 }
 
@@ -200,8 +239,9 @@ func (w *worker) scale(t *counters.Table, nominal int64) float64 {
 }
 
 // collect merges the tables that the view's workers have left, and notes what the watched hosts
-// counted between two flips. It returns the number of workers that are late.
-func (v *view) collect(p *rate.Pipeline, from, to int64) (late int) {
+// counted between two flips; of flow exports that is known at ticks only. It returns the number of
+// workers that are late.
+func (v *view) collect(e *Engine, from, to int64) (late int) {
 	for n, w := range v.workers {
 		t := w.retired(&v.plan, n)
 		if t == nil {
@@ -209,14 +249,36 @@ func (v *view) collect(p *rate.Pipeline, from, to int64) (late int) {
 			continue
 		}
 		w.answered = to
-		w.account(&t.Stats)
-		p.Add(&t.Stats)
-		v.merger.Add(t, w.scale(t, to-from))
+		e.take(v, w, t, to-from)
 	}
-	p.Unmerged += v.merger.Overflow
-	v.merger.Overflow = 0
-	v.watch.Flip(v.merger, from, to)
+	if v.spread == nil {
+		v.watch.Flip(v.merger, from, to)
+	}
 	return late
+}
+
+// take accounts for what w counted in t, and merges it.
+func (e *Engine) take(v *view, w *worker, t *counters.Table, nominal int64) {
+	w.account(&t.Stats)
+	scale := w.scale(t, nominal)
+	unmerged := &e.Pipeline.Unmerged
+	if v.spread == nil {
+		e.Pipeline.Add(&t.Stats)
+	} else {
+		e.Exports.Add(&t.Stats)
+		unmerged = &e.Exports.Unmerged
+	}
+	v.merger.Add(t, scale)
+	*unmerged += v.merger.Overflow
+	v.merger.Overflow = 0
+}
+
+// settle turns what flow exporters told in this second into what was on the wire in it.
+func (v *view) settle(from, to int64) {
+	if v.spread != nil {
+		v.spread.Second(v.merger)
+		v.watch.Flip(v.merger, from, to)
+	}
 }
 
 // account adds a table's counts to what the worker is known to have done.

@@ -14,7 +14,11 @@ const (
 	protoUDP    = 17
 	protoICMPv6 = 58
 
+	flagFIN = 0x01
 	flagSYN = 0x02
+	flagRST = 0x04
+	flagPSH = 0x08
+	flagURG = 0x20
 )
 
 // classes maps the IP protocol to the disjoint class that it is counted in.

@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -62,6 +63,8 @@ type share struct {
 	flows   uint64
 	cold    uint32 // packets that may pass before the slot can be warm
 	admit   uint32 // packets that list a host in the directory
+
+	warmPackets, warmBytes float32 // a fifth of the smallest limit, per second, of flow records
 }
 
 const (
@@ -139,6 +142,7 @@ func (p *Policy) placeNetwork(
 func newShare(l *Limits, parts uint64) share {
 	var s share
 	s.cold, s.admit = 1<<30, admitMost
+	s.warmPackets, s.warmBytes = math.MaxFloat32, math.MaxFloat32
 	part := func(limit uint64) uint64 {
 		if limit == 0 {
 			return 0
@@ -150,8 +154,10 @@ func newShare(l *Limits, parts uint64) share {
 		if v := s.packets[a]; v > 0 {
 			s.cold = uint32(min(uint64(s.cold), v/warmPart+1))
 			s.admit = uint32(min(uint64(s.admit), max(1, v/admitPart)))
+			s.warmPackets = min(s.warmPackets, float32(v)/warmPart)
 		}
 		if v := s.bytes[a]; v > 0 {
+			s.warmBytes = min(s.warmBytes, float32(v)/warmPart)
 			s.cold = uint32(min(uint64(s.cold), v/warmPart/frameMost+1))
 		}
 	}
