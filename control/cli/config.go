@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"weir/control"
 	"weir/control/config"
 	"weir/control/daemon"
+	"weir/fastpath"
 )
 
 func newConfig() *cobra.Command {
@@ -157,23 +160,32 @@ func summarize(path string, c *config.Config, findings config.Findings) (configS
 	return s, nil
 }
 
-// planMemory returns what the engine will take that captures what c says: the mirrors, as one
-// view. The error says that it does not fit in the budget.
+// planMemory returns what the engine will take that captures what c says: the mirrors as one view,
+// and those of the flow exports. The error says that it does not fit in the budget.
 func planMemory(c *config.Config) (configMemory, error) {
 	engine, err := daemon.EngineConfig(c, false, replaySeed)
 	if err != nil {
 		return configMemory{}, err
 	}
 	for range c.Capture.Workers() {
-		engine.Inputs = append(engine.Inputs, control.Input{View: "mirrors"})
+		engine.Inputs = append(engine.Inputs, control.Input{View: "mirror"})
+	}
+	flows := c.Capture.FlowWorkers()
+	for _, view := range slices.Sorted(maps.Keys(flows)) {
+		for range flows[view] {
+			engine.Inputs = append(engine.Inputs, control.Input{
+				View: view, Exports: &fastpath.ExportRules{},
+			})
+		}
 	}
 	m := configMemory{Budget: engine.Memory}
 	views, err := control.PlanMemory(&engine)
-	for _, layout := range views {
+	for i, layout := range views {
 		m.Tables += layout.Memory()
 		m.Workers += layout.Workers
-		m.Directory = uint64(layout.Directory)
-		m.Direct = layout.Hosts() - m.Directory
+		if direct := layout.Hosts() - uint64(layout.Directory); i == 0 || direct < m.Direct {
+			m.Direct, m.Directory = direct, uint64(layout.Directory) // of the view that has fewer
+		}
 	}
 	return m, err
 }

@@ -1,5 +1,11 @@
 package config
 
+import (
+	"net/netip"
+
+	"weir/ring/udp"
+)
+
 // Capture says where traffic comes from.
 type Capture struct {
 	AFXDP    []AFXDP    `yaml:"afxdp"`
@@ -30,10 +36,26 @@ type AFPacket struct {
 	Mirror `yaml:",inline"`
 }
 
-// Flows is a UDP port that exporters send NetFlow, IPFIX or sFlow to.
+// Flows is a port that exporters send NetFlow, IPFIX or sFlow to.
 type Flows struct {
-	Listen string `yaml:"listen" required:"y" example:"\":2055\"" form:"listen"`
+	Listen        string         `yaml:"listen" required:"y" example:"\":2055\"" form:"listen"`
+	TCP           bool           `yaml:"tcp"`                              // IPFIX over TCP too
+	Cores         []int          `yaml:"cores" range:"0,4095" unique:"y"`  // none: one, chosen at start
+	Exporters     []netip.Prefix `yaml:"exporters" unique:"y"`             // heard; none: everybody
+	SamplingRate  uint32         `yaml:"sampling_rate" range:"1,16777216"` // where nobody tells it
+	Overrides     []Override     `yaml:"overrides"`
+	View          string         `yaml:"view" form:"name"`                  // auto: of its own
+	ReceiveBuffer Size           `yaml:"receive_buffer" range:"64KiB,1GiB"` // of each socket
 }
+
+// Override is a sampling rate that exporters tell wrongly or not at all.
+type Override struct {
+	Exporter     netip.Prefix `yaml:"exporter" required:"y" example:"192.0.2.9"`
+	SamplingRate uint32       `yaml:"sampling_rate" required:"y" example:"1000" range:"1,16777216"`
+}
+
+// AutoView is the view of a port that shares none.
+const AutoView = "auto"
 
 // Direction says which of the network's traffic a mirror carries.
 type Direction string
@@ -59,6 +81,10 @@ func (m *Mirror) setDefaults() {
 	m.SamplingRate, m.Direction, m.Promiscuous = 1, Both, true
 }
 
+func (f *Flows) setDefaults() {
+	f.SamplingRate, f.View, f.ReceiveBuffer = 1, AutoView, udp.DefaultReceiveBuffer
+}
+
 func (x *AFXDP) setDefaults() {
 	x.Mirror.setDefaults()
 	x.ZeroCopy = Prefer
@@ -79,13 +105,39 @@ func (c *Capture) mirrors() ([]*Mirror, []string) {
 	return mirrors, paths
 }
 
+// FlowWorkers returns how many goroutines count flow exports, by view: one for each core that the
+// file names, at least one for a port, and one more for TCP.
+func (c *Capture) FlowWorkers() map[string]int {
+	n := map[string]int{}
+	for i := range c.Flows {
+		f := &c.Flows[i]
+		n[f.ViewName()] += max(len(f.Cores), 1)
+		if f.TCP {
+			n[f.ViewName()]++
+		}
+	}
+	return n
+}
+
+// ViewName returns the name of the view that f is in.
+func (f *Flows) ViewName() string {
+	if f.View == AutoView {
+		return "flows " + f.Listen
+	}
+	return f.View
+}
+
 // Workers returns how many goroutines count the mirrors' packets: one for each queue or core that
-// the file names, at least one for a mirror, and one if there is none.
+// the file names, at least one for a mirror, and one if there is neither a mirror nor a port for
+// flow exports.
 func (c *Capture) Workers() int {
 	n := 0
 	mirrors, _ := c.mirrors()
 	for _, m := range mirrors {
 		n += max(len(m.Queues), len(m.Cores), 1)
 	}
-	return max(n, 1)
+	if len(c.Flows) == 0 {
+		return max(n, 1)
+	}
+	return n
 }

@@ -186,10 +186,18 @@ func (k *checker) mirrors() {
 	}
 }
 
+// mirrorView is the name of the view that all mirrors are in.
+const mirrorView = "mirror"
+
 func (k *checker) flows() {
 	seen := map[string]string{}
 	for i, fl := range k.c.Capture.Flows {
 		at := index("capture.flows", i) + ".listen"
+		if fl.View == mirrorView {
+			k.fail(index("capture.flows", i)+".view", "",
+				"%q is the view of the mirrors: what flows tell of the same traffic is no more of it",
+				fl.View)
+		}
 		if first, ok := seen[fl.Listen]; ok && fl.Listen != "" {
 			k.fail(at, "remove one of them", "%q is listened to on line %d already", fl.Listen,
 				k.at(first).line)

@@ -51,7 +51,11 @@ func TestSmallest(t *testing.T) {
 		},
 		ZeroCopy: Prefer,
 	}}
-	want.Capture.Flows = []Flows{{":2055"}, {":6343"}}
+	for _, listen := range []string{":2055", ":6343"} {
+		want.Capture.Flows = append(want.Capture.Flows, Flows{
+			Listen: listen, SamplingRate: 1, View: AutoView, ReceiveBuffer: 32 << 20,
+		})
+	}
 	want.BGP.Local = Local{AS: 65001, RouterID: netip.MustParseAddr("192.0.2.1")}
 	want.BGP.Peers = []Peer{{
 		Address: netip.MustParseAddr("192.0.2.254"), AS: 65001, GracefulRestart: 2 * time.Minute,
@@ -199,7 +203,7 @@ func TestWorkers(t *testing.T) {
 	f("{}", 1)
 	f("{afpacket: [{interface: a}, {interface: b}]}", 2)
 	f("{afxdp: [{interface: a, queues: [0, 1, 2]}, {interface: b, cores: [4, 5]}]}", 5)
-	f("{flows: [{listen: :2055}]}", 1)
+	f("{flows: [{listen: :2055}]}", 0)
 }
 
 // TestTooManyErrors holds the number of findings of one file to a bound, and the last to say so.

@@ -147,7 +147,8 @@ func controlRooms() []room {
 		{"control", []string{
 			"control/rate", "control/detect", "control/ban", "control/governor",
 			"control/capture", "fastpath",
-			"decode", "counters", "ring", "ring/replay", // vocabulary, and the lock-step source
+			"decode", "counters", "ring", // vocabulary
+			"decode/netflow", "ring/replay", // what exporters announced, and the lock-step source
 		}},
 		{"control/daemon", []string{
 			"decode/...", "ring/...", "counters/...", "fastpath/...", "control/...",
