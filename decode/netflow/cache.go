@@ -20,12 +20,12 @@ type Limits struct {
 	Exporters          int   // addresses: 16384
 	DomainsPerExporter int   // source IDs and observation domains: 64
 	TemplatesPerDomain int   // 512
-	FieldsPerTemplate  int   // 256; at most 1024
+	FieldsPerTemplate  int   // 256; at most 1000
 	Bytes              int64 // 64 MiB in all, and an eighth of it per exporter
 }
 
 const (
-	maxFields     = 1024
+	maxFields     = 1024 // a power of two, and more than Limits allow
 	exporterShare = 8
 )
 
@@ -33,7 +33,7 @@ func (l Limits) filled() Limits {
 	l.Exporters = cmp.Or(l.Exporters, 16384)
 	l.DomainsPerExporter = cmp.Or(l.DomainsPerExporter, 64)
 	l.TemplatesPerDomain = cmp.Or(l.TemplatesPerDomain, 512)
-	l.FieldsPerTemplate = min(cmp.Or(l.FieldsPerTemplate, 256), maxFields)
+	l.FieldsPerTemplate = min(cmp.Or(l.FieldsPerTemplate, 256), 1000)
 	l.Bytes = cmp.Or(l.Bytes, 64<<20)
 	return l
 }
@@ -53,6 +53,7 @@ type Cache struct {
 	stats     Stats
 	saved     uint64 // stats.changes at the last Save
 	changes   uint64
+	savedAt   int64 // when, ns since 1970
 }
 
 // Stats is what a Cache holds, and what it did since it was made.
@@ -66,7 +67,7 @@ type Stats struct {
 	Expired   uint64 // templates, after TemplateLifetime
 	Evicted   uint64 // templates, for want of room: the least recently used
 	Refused   uint64 // templates and sampling rates that there was no room for
-	Unsaved   bool   // there is something that the last Save has not
+	Unsaved   bool   // the last Save lacks something, or much later use of what it has
 }
 
 // exporter is what one address sent. Its domains are replaced as a whole; next is the bucket's.
@@ -97,6 +98,10 @@ type life struct {
 const (
 	// seenStep is how fine use is recorded: a store per data set would be shared by all workers.
 	seenStep = int64(100 * time.Millisecond)
+
+	// savedFor is how much later than saved a template may be used before that is worth another
+	// Save: it would be taken for expired so much too early.
+	savedFor = int64(10 * time.Minute)
 
 	// settling is how long an exporter must be in use before it is taken for one that is real.
 	settling = int64(10 * time.Second)
@@ -145,8 +150,16 @@ func (c *Cache) domain(a decode.Addr, key uint64) *domain {
 
 func (e *exporter) domain(key uint64) *domain {
 	list := *e.domains.Load()
-	if i, ok := slices.BinarySearchFunc(list, key, byKey); ok {
-		return list[i]
+	low, high := 0, len(list)
+	for low < high { // slices.BinarySearchFunc, without a call per step
+		if mid := (low + high) / 2; list[mid].key < key {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low < len(list) && list[low].key == key {
+		return list[low]
 	}
 	return nil
 }
@@ -161,11 +174,18 @@ func (d *domain) template(id uint16, now int64) *template {
 		return nil
 	}
 	list := *d.templates.Load()
-	i, ok := slices.BinarySearchFunc(list, id, byID)
-	if !ok || list[i].expired(now) {
+	low, high := 0, len(list)
+	for low < high {
+		if mid := (low + high) / 2; list[mid].id < id {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low == len(list) || list[low].id != id || list[low].expired(now) {
 		return nil
 	}
-	return list[i]
+	return list[low]
 }
 
 func (t *template) expired(now int64) bool {
@@ -184,6 +204,8 @@ func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.Unsaved = c.changes != c.saved
+	s.Unsaved = c.changes != c.saved || slices.ContainsFunc(c.exporters, func(e *exporter) bool {
+		return e.seen.Load()-c.savedAt > savedFor
+	})
 	return s
 }

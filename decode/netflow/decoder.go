@@ -35,18 +35,21 @@ type Decoder struct {
 	upKnown bool
 	left    int    // v5: records
 	count   uint16 // v9: records that the header promises
+	sets    uint16 // v9: read
 	data    uint32 // data records, with those of options; counted by IPFIX
+	done    bool   // Next returned 0
 	unknown bool   // there were data records that could not be counted
 
 	key    uint64 // of the domain
 	domain *domain
 	rates  *rates // that records may look theirs up in
-	stream *stream
+	seq    uint32 // its header's sequence number
 
 	t   *template // of the set being read; nil: none
 	at  int       // of its next record
 	end int       // of the set
 
+	uptimes  bool   // t's records have both times as uptimes
 	constant bool   // rate is that of every record
 	rate     uint32 // N
 	source   decode.RateSource
@@ -61,8 +64,9 @@ type Decoder struct {
 	pending bool          // other has not been returned yet
 	other   decode.Record // a biflow's other direction
 
-	places  [numFields]place // of a record that varies
-	delta   [maxFields + 1]uint16
+	buf     [2*maxDatagram + lead]byte // the datagram, and room for a window at its end
+	places  [numFields]place           // of a record that varies
+	delta   [maxFields]uint16
 	streams *streams
 }
 
@@ -73,7 +77,7 @@ func NewDecoder(c *Cache, want Fields, inner *decode.Decoder) *Decoder {
 		inner = new(decode.Decoder)
 	}
 	d := &Decoder{
-		cache: c, all: want == All, inner: inner, cropped: *inner, streams: newStreams(),
+		cache: c, all: want == All, inner: inner, cropped: *inner, streams: new(streams),
 	}
 	d.cropped.LengthFromIP = true
 	return d
@@ -92,9 +96,9 @@ const (
 func (d *Decoder) Begin(a *decode.Arrival) {
 	d.arrival = *a
 	d.dg = decode.Datagram{Exporter: a.Source}
-	d.b, d.pos, d.left, d.data = a.Payload, 0, 0, 0
-	d.t, d.domain, d.stream = nil, nil, nil
-	d.unknown, d.pending = false, false
+	d.b, d.pos, d.left, d.data, d.sets = a.Payload, 0, 0, 0, 0
+	d.t, d.domain = nil, nil
+	d.unknown, d.pending, d.done = false, false, false
 	d.lastRate = 0
 	if len(d.b) < 2 {
 		d.stop(decode.ShortDatagram)
@@ -104,13 +108,18 @@ func (d *Decoder) Begin(a *decode.Arrival) {
 	case 5:
 		d.begin5()
 	case 9:
+		d.own()
 		d.begin9()
 	case 10:
+		d.own()
 		d.beginIPFIX()
 	default:
 		d.stop(decode.BadVersion)
 	}
 }
+
+// own copies the datagram to where windows are.
+func (d *Decoder) own() { d.b = d.buf[:copy(d.buf[:maxDatagram], d.b)] }
 
 // Datagram says what came of the datagram, and is complete once Next has returned 0. It is valid
 // until the next Begin.
@@ -171,7 +180,7 @@ func (d *Decoder) begin9() {
 	d.dg.Domain = binary.BigEndian.Uint32(d.b[16:])
 	d.pos = header9
 	d.enter()
-	d.sequence(binary.BigEndian.Uint32(d.b[12:]), true)
+	d.seq = binary.BigEndian.Uint32(d.b[12:])
 }
 
 func (d *Decoder) beginIPFIX() {
@@ -199,7 +208,7 @@ func (d *Decoder) beginIPFIX() {
 	d.up, d.upKnown = 0, false
 	d.enter()
 	d.known()
-	d.sequence(binary.BigEndian.Uint32(d.b[8:]), false)
+	d.seq = binary.BigEndian.Uint32(d.b[8:])
 }
 
 // enter finds the domain of the datagram, and the sampling rate if that is the same throughout.
@@ -221,9 +230,17 @@ func (d *Decoder) known() {
 
 // finish does what can be done only once the datagram has been read to its end.
 func (d *Decoder) finish() {
-	if d.stream == nil {
+	if d.done {
 		return
 	}
-	d.stream.close(d)
-	d.stream = nil
+	d.done = true
+	if !d.dg.Valid {
+		return
+	}
+	// RFC 3954 counts records, but exporters count data records only, or sets. A set has one
+	// record at least.
+	if d.dg.Proto == decode.NetFlow9 && d.count < d.sets {
+		d.dg.Faults[decode.BadCount]++
+	}
+	d.follow()
 }

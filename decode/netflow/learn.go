@@ -27,11 +27,18 @@ func (t *template) cost() int64 {
 // learn keeps the template that w words, of the exporter at a. It reports whether there is room
 // for it. A wording that is known costs no allocation and no lock.
 func (c *Cache) learn(a decode.Addr, id uint32, w *wording, now int64) bool {
-	key := domainKey(w.proto, id)
-	if t := c.domain(a, key).template(w.id, now); t != nil && t.same(w) {
+	t := c.domain(a, domainKey(w.proto, id)).template(w.id, now)
+	if t != nil && t.same(w) {
 		use(&t.seen, now)
 		return true
 	}
+	return c.admit(a, id, w, now, true)
+}
+
+// admit is learn for a wording that is not known, or was not. newer tells that it takes the
+// place of another.
+func (c *Cache) admit(a decode.Addr, id uint32, w *wording, now int64, newer bool) bool {
+	key := domainKey(w.proto, id)
 	t := compile(w)
 	t.seen.Store(now)
 	c.mu.Lock()
@@ -39,6 +46,9 @@ func (c *Cache) learn(a decode.Addr, id uint32, w *wording, now int64) bool {
 	if t.cost()+costExporter+costDomain > c.limits.Bytes/exporterShare {
 		c.stats.Refused++
 		return false
+	}
+	if !newer && c.domain(a, key).template(w.id, now) != nil {
+		return true
 	}
 	e := c.grantExporter(a, now)
 	c.keep(e, c.grantDomain(e, key, now), t)

@@ -30,13 +30,13 @@ func (d *Decoder) oddRecords(out []decode.Record) int {
 			break
 		}
 		if t.vary != nil {
-			p = &d.places
+			p = (*[numFields]place)(d.places[:])
 			if size = d.walk(t, d.at, d.end); size == 0 {
 				d.t, d.unknown = nil, true
 				break
 			}
 		}
-		rec := d.b[d.at-lead : d.at+size]
+		rec := d.window(d.at)
 		d.at += size
 		d.data++
 		d.common(&out[n], t, p, rec)
@@ -48,7 +48,7 @@ func (d *Decoder) oddRecords(out []decode.Record) int {
 }
 
 // refine does to r what the odd fields ask for. It reports whether r is a record of traffic.
-func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec []byte) bool {
+func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec *window) bool {
 	switch t.family {
 	case 0:
 		if !d.sampled(r, t, p, rec) {
@@ -86,7 +86,7 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 
 // bothFamilies gives r the addresses of the family that a record uses: the other's are zero. It
 // returns the IP version.
-func bothFamilies(r *decode.Record, p *[numFields]place, rec []byte) uint8 {
+func bothFamilies(r *decode.Record, p *[numFields]place, rec *window) uint8 {
 	src := decode.Addr{Hi: load(rec, p[fSrc6Hi]), Lo: load(rec, p[fSrc6Lo])}
 	dst := decode.Addr{Hi: load(rec, p[fDst6Hi]), Lo: load(rec, p[fDst6Lo])}
 	none4 := (r.Src.Lo|r.Dst.Lo)&(1<<32-1) == 0
@@ -104,7 +104,7 @@ func bothFamilies(r *decode.Record, p *[numFields]place, rec []byte) uint8 {
 }
 
 // transport sets ports, the type and code of ICMP, and the fragment.
-func transport(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+func transport(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	icmp := uint16(0)
 	switch r.Proto {
 	case protoICMP:
@@ -134,7 +134,7 @@ func transport(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
 const moreFragments = 1 << 5
 
 // moments corrects the times of r where its start, or a duration, are told apart.
-func (d *Decoder) moments(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+func (d *Decoder) moments(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	f := &r.Flow
 	if boot := int64(load(rec, p[fBoot])) * milli; boot != 0 {
 		if t.start == uptimes {
@@ -161,16 +161,18 @@ func (d *Decoder) sinceBoot(boot int64, v uint64) int64 {
 }
 
 // ownRate gives r the sampling rate that its record tells itself.
-func (d *Decoder) ownRate(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+func (d *Decoder) ownRate(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	if n := rateOf(t, p, rec); n != 0 {
 		r.Sampling = n
 		d.lastRate, d.lastFrom = n, decode.RateRecord
+	} else if d.constant {
+		d.lastRate = 0
 	}
 }
 
 // sampled fills r from the section of a packet that stands for it, and reports whether there is
 // an IP header in it.
-func (d *Decoder) sampled(r *decode.Record, t *template, p *[numFields]place, rec []byte) bool {
+func (d *Decoder) sampled(r *decode.Record, t *template, p *[numFields]place, rec *window) bool {
 	at := p[fSection]
 	if at.width == 0 {
 		return false
@@ -200,7 +202,7 @@ func (d *Decoder) sampled(r *decode.Record, t *template, p *[numFields]place, re
 }
 
 // extras sets what only All asks for.
-func extras(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+func extras(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	if r.Flow.NextHop == (decode.Addr{}) {
 		r.Flow.NextHop = decode.Addr{Hi: load(rec, p[fNext6Hi]), Lo: load(rec, p[fNext6Lo])}
 	}
@@ -233,7 +235,7 @@ func extras(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
 }
 
 // reverse makes the record of the other direction of a biflow, unless nothing went that way.
-func (d *Decoder) reverse(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+func (d *Decoder) reverse(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	bytes, packets := load(rec, p[fRevBytes]), load(rec, p[fRevPackets])
 	if bytes|packets == 0 {
 		return

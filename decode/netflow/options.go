@@ -12,13 +12,13 @@ func (d *Decoder) options(t *template, at, end int) {
 	for at+int(t.size) <= end {
 		size := int(t.size)
 		if t.vary != nil {
-			p = &d.places
+			p = (*[numFields]place)(d.places[:])
 			if size = d.walk(t, at, end); size == 0 {
 				d.unknown = true
 				break
 			}
 		}
-		d.option(t, p, d.b[at-lead:at+size])
+		d.option(t, p, d.window(at))
 		at += size
 		d.data++
 		d.dg.Options++
@@ -27,7 +27,7 @@ func (d *Decoder) options(t *template, at, end int) {
 }
 
 // option learns from one options data record.
-func (d *Decoder) option(t *template, p *[numFields]place, rec []byte) {
+func (d *Decoder) option(t *template, p *[numFields]place, rec *window) {
 	if boot := load(rec, p[fBoot]); boot != 0 {
 		d.domain.rates.boot.Store(int64(boot) * milli)
 		d.known()
@@ -56,7 +56,7 @@ func (d *Decoder) option(t *template, p *[numFields]place, rec []byte) {
 
 // rateOf returns N of 1:N as a record tells it, in any of the ways that there are; 0 where it
 // does not. The elements are those of RFC 5477 section 8.2 and of NetFlow v9.
-func rateOf(t *template, p *[numFields]place, rec []byte) uint32 {
+func rateOf(t *template, p *[numFields]place, rec *window) uint32 {
 	v := func(f field) uint64 { return load(rec, p[f]) }
 	n := v(fRate)
 	if n == 0 {

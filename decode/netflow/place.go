@@ -104,8 +104,24 @@ var masks = [16]uint64{
 	0, 1<<8 - 1, 1<<16 - 1, 1<<24 - 1, 1<<32 - 1, 1<<40 - 1, 1<<48 - 1, 1<<56 - 1, 1<<64 - 1,
 }
 
-// load returns the number at p. rec are lead bytes and then the record.
-func load(rec []byte, p place) uint64 {
+// A window is what may be read at a record: lead bytes, the record, and whatever follows. No
+// place lies outside, which spares the checks.
+type window [lead + maxDatagram]byte
+
+// maxDatagram is more than UDP carries, and a place's greatest end.
+const maxDatagram = 1<<16 - 1
+
+// window returns the window of the record at at, behind the headers.
+func (d *Decoder) window(at int) *window { return (*window)(d.buf[at-lead:]) }
+
+// load returns the number at p.
+func load(rec *window, p place) uint64 {
 	end := int(p.end)
 	return binary.BigEndian.Uint64(rec[end:end+lead]) & masks[p.width&15]
+}
+
+// fast is load for a field before firstOdd.
+func fast(rec *window, p *[numFields]place, t *template, f field) uint64 {
+	end := int(p[f].end)
+	return binary.BigEndian.Uint64(rec[end:end+lead]) & t.masks[f]
 }

@@ -25,7 +25,7 @@ func (d *Decoder) records(out []decode.Record) int {
 	size, at := int(t.size), d.at
 	n := 0
 	for n < len(out) && at+size <= d.end {
-		d.common(&out[n], t, &t.places, d.b[at-lead:at+size])
+		d.common(&out[n], t, &t.places, d.window(at))
 		at += size
 		n++
 	}
@@ -38,40 +38,54 @@ func (d *Decoder) records(out []decode.Record) int {
 }
 
 // common fills r from the fields that most templates have. rec are lead bytes and the record.
-func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
-	r.Src = decode.Addr{Hi: load(rec, p[fSrcHi]), Lo: load(rec, p[fSrcLo]) | t.srcBits}
-	r.Dst = decode.Addr{Hi: load(rec, p[fDstHi]), Lo: load(rec, p[fDstLo]) | t.dstBits}
-	bytes, packets := load(rec, p[fBytes]), load(rec, p[fPackets])
+// Fields are set in the order of memory, so that the compiler can join the stores.
+func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec *window) {
+	r.Src = decode.Addr{Lo: fast(rec, p, t, fSrcLo) | t.srcBits}
+	r.Dst = decode.Addr{Lo: fast(rec, p, t, fDstLo) | t.dstBits}
+	if t.family != family4 {
+		r.Src.Hi, r.Dst.Hi = fast(rec, p, t, fSrcHi), fast(rec, p, t, fDstHi)
+	}
+	bytes, packets := fast(rec, p, t, fBytes), fast(rec, p, t, fPackets)
 	r.Packets, r.Bytes = packets, bytes
 	r.IPLen = mean(bytes, packets)
 	r.Wire = r.IPLen
-	r.Proto = uint8(load(rec, p[fProto]))
-	r.TCPFlags = uint8(load(rec, p[fFlags]))
-	r.SrcPort, r.DstPort = uint16(load(rec, p[fSrcPort])), uint16(load(rec, p[fDstPort]))
+	r.SrcPort, r.DstPort = uint16(fast(rec, p, t, fSrcPort)), uint16(fast(rec, p, t, fDstPort))
+	r.Proto, r.TCPFlags = uint8(fast(rec, p, t, fProto)), uint8(fast(rec, p, t, fFlags))
 	if r.Proto == protoICMP || r.Proto == protoICMP6 {
 		r.SrcPort = 0
 	}
-	r.Version, r.TTL, r.Fragment = t.version, 0, decode.NotFragment
-	r.NVLAN, r.NMPLS, r.NTunnels = 0, 0, 0
+	r.TTL, r.Version = 0, t.version
+	r.Fragment, r.NVLAN, r.NMPLS, r.NTunnels = decode.NotFragment, 0, 0, 0
 
 	f := &r.Flow
-	f.InIf, f.OutIf = uint32(load(rec, p[fInIf])), uint32(load(rec, p[fOutIf]))
-	f.Forwarding = forwarding(load(rec, p[fForwarding]), p[fForwarding].width)
-	start, end := load(rec, p[fStart]), load(rec, p[fEnd])
-	f.Start, f.End = d.time(t.start, start, end), d.time(t.end, end, end)
+	start, end := fast(rec, p, t, fStart), fast(rec, p, t, fEnd)
+	if d.uptimes {
+		up := d.up
+		if !d.upKnown {
+			up = uint32(end)
+		}
+		f.Start = d.dg.Exported + int64(int32(uint32(start)-up))*milli
+		f.End = d.dg.Exported + int64(int32(uint32(end)-up))*milli
+	} else {
+		f.Start, f.End = d.time(t.start, start, end), d.time(t.end, end, end)
+	}
 	if d.all {
-		f.TOS = uint8(load(rec, p[fTOS]))
-		f.SrcAS, f.DstAS = uint32(load(rec, p[fSrcAS])), uint32(load(rec, p[fDstAS]))
-		f.NextHop = decode.Addr{Hi: load(rec, p[fNextHi]), Lo: load(rec, p[fNextLo])}
-		if t.nextBits != 0 && f.NextHop.Lo != 0 {
+		f.NextHop = decode.Addr{Hi: fast(rec, p, t, fNextHi), Lo: fast(rec, p, t, fNextLo)}
+		if f.NextHop.Lo != 0 {
 			f.NextHop.Lo |= t.nextBits
 		}
+		f.SrcAS, f.DstAS = uint32(fast(rec, p, t, fSrcAS)), uint32(fast(rec, p, t, fDstAS))
+		f.TOS = uint8(fast(rec, p, t, fTOS))
 	} else {
-		f.TOS, f.SrcAS, f.DstAS, f.NextHop = 0, 0, 0, decode.Addr{}
+		f.NextHop, f.SrcAS, f.DstAS, f.TOS = decode.Addr{}, 0, 0, 0
+	}
+	f.InIf, f.OutIf = uint32(fast(rec, p, t, fInIf)), uint32(fast(rec, p, t, fOutIf))
+	f.Forwarding = 0
+	if w := p[fForwarding].width; w != 0 {
+		f.Forwarding = forwarding(load(rec, p[fForwarding]), w)
 	}
 	if d.constant {
 		r.Sampling = d.rate
-		d.lastRate = 0
 	} else {
 		d.lookUp(r, t, p, rec)
 	}
@@ -177,7 +191,7 @@ func (d *Decoder) told() *rates {
 }
 
 // lookUp gives r the sampling rate of its interface or sampler.
-func (d *Decoder) lookUp(r *decode.Record, t *template, p *[numFields]place, rec []byte) {
+func (d *Decoder) lookUp(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	k := rateKey{
 		sampler: load(rec, p[fSampler]), in: r.Flow.InIf, out: r.Flow.OutIf,
 		named: p[fSampler].width != 0, scope: perSampler, egress: load(rec, p[fEgress]) == 1,

@@ -30,6 +30,7 @@ func (d *Decoder) nextSet() bool {
 	}
 	at, end := d.pos+setHeader, d.pos+length
 	d.pos = end
+	d.sets++
 	v9 := d.dg.Proto == decode.NetFlow9
 	switch {
 	case id >= minTemplate:
@@ -66,7 +67,7 @@ func (d *Decoder) dataSet(id uint16, at, end int) {
 	}
 	d.domain.touch(t, d.arrival.Time)
 	if t.vary != nil {
-		d.places = t.places
+		*(*[numFields]place)(d.places[:]) = t.places
 	}
 	switch {
 	case t.about:
@@ -77,6 +78,7 @@ func (d *Decoder) dataSet(id uint16, at, end int) {
 		d.dg.Skipped[decode.NoTraffic] += d.countRecords(t, at, end)
 	default:
 		d.t, d.at, d.end = t, at, end
+		d.uptimes = t.start == uptimes && t.end == uptimes
 	}
 }
 
@@ -122,7 +124,7 @@ func (d *Decoder) walk(t *template, at, end int) int {
 		if at+int(fixed)+delta > end {
 			return d.torn()
 		}
-		d.delta[i+1] = uint16(delta)
+		d.delta[(i+1)&(maxFields-1)] = uint16(delta)
 		if f := v.own[i]; f != noField {
 			d.places[f] = place{uint16(int(fixed) + delta), uint16(n)}
 		}
@@ -132,8 +134,7 @@ func (d *Decoder) walk(t *template, at, end int) int {
 		return d.torn()
 	}
 	for _, m := range v.move {
-		p := t.places[m.field]
-		d.places[m.field] = place{p.end + d.delta[m.after], p.width}
+		d.places[m.field&127].end = m.end + d.delta[m.after&(maxFields-1)]
 	}
 	return size
 }

@@ -35,8 +35,9 @@ type template struct {
 	seen atomic.Int64 // when it was last used or sent, ns since 1970
 
 	places   [numFields]place
-	odd      uint64 // the fields from firstOdd on that have a place, by bit
-	size     uint16 // of a record; of those that vary, the least
+	masks    [firstOdd]uint64 // of the places before firstOdd
+	odd      uint64           // the fields from firstOdd on that have a place, by bit
+	size     uint16           // of a record; of those that vary, the least
 	start    clock
 	end      clock
 	revStart clock
@@ -66,6 +67,7 @@ type varying struct {
 type moved struct {
 	field field
 	after uint16 // how many
+	end   uint16 // of its place, without them
 }
 
 // specifier is one field of a wording.
@@ -157,6 +159,9 @@ func compile(w *wording) *template {
 		if t.places[f].width != 0 {
 			t.odd |= 1 << (f - firstOdd)
 		}
+	}
+	for f := range firstOdd {
+		t.masks[f] = masks[t.places[f].width&15]
 	}
 	if len(c.vary.at) > 0 {
 		c.movers()
@@ -327,7 +332,7 @@ func (c *compiler) directions() {
 func (c *compiler) movers() {
 	for f := range numFields {
 		if c.after[f] > 0 && c.t.places[f].width != 0 {
-			c.vary.move = append(c.vary.move, moved{f, c.after[f]})
+			c.vary.move = append(c.vary.move, moved{f, c.after[f], c.t.places[f].end})
 		}
 	}
 	c.t.vary = &c.vary

@@ -34,7 +34,7 @@ func (d *Decoder) begin5() {
 	d.left = min(count, whole)
 	d.pos = header5
 	d.data = uint32(count)
-	d.sequence(binary.BigEndian.Uint32(b[16:]), true)
+	d.seq = binary.BigEndian.Uint32(b[16:])
 }
 
 // records5 fills out with flow records of NetFlow v5 and returns how many.

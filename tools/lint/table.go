@@ -96,6 +96,7 @@ func dataRooms() []room {
 		{"decode", nil},
 		{"decode/pcap", nil},
 		{"decode/netflow", []string{"decode"}},
+		{"decode/netflow/netflowtest", nil},
 		{"decode/sflow", []string{"decode"}},
 		{"decode/sflow/sflowtest", nil},
 		{"ring", nil},
