@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/control"
+	"weir/control/config"
 )
 
 // housekeeping is how many cores stay free for everything but workers, where cores are chosen.
@@ -13,7 +14,7 @@ const housekeeping = 2
 // chooseCores gives cores to the workers that the file names none for: the highest of those
 // allowed, where that leaves two for everything else. Otherwise they run wherever there is room:
 // a worker that is pinned beside another, or beside the loop, is worse off than a free one.
-func chooseCores(ms []*mirror, in []control.Input, allowed []int) {
+func chooseCores(in []control.Input, allowed []int) {
 	free := slices.Clone(allowed)
 	var without []int
 	for i := range in {
@@ -29,11 +30,6 @@ func chooseCores(ms []*mirror, in []control.Input, allowed []int) {
 	free = free[len(free)-len(without):]
 	for n, i := range without {
 		in[i].Core = free[n]
-		for _, m := range ms {
-			if at := i - m.first; at >= 0 && at < len(m.cores) {
-				m.cores[at] = free[n]
-			}
-		}
 	}
 }
 
@@ -52,4 +48,18 @@ func spin(cores, named []int, cpus int) time.Duration {
 		return 0
 	}
 	return ownCoreSpin
+}
+
+// namedCores returns the cores that the file gives to workers, as often as it does.
+func namedCores(c *config.Config) (named []int) {
+	for i := range c.Capture.AFXDP {
+		named = append(named, c.Capture.AFXDP[i].Cores...)
+	}
+	for i := range c.Capture.AFPacket {
+		named = append(named, c.Capture.AFPacket[i].Cores...)
+	}
+	for i := range c.Capture.Flows {
+		named = append(named, c.Capture.Flows[i].Cores...)
+	}
+	return named
 }

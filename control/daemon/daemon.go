@@ -24,6 +24,7 @@ import (
 	"weir/control/config"
 	"weir/control/report"
 	"weir/control/sink/prometheus"
+	"weir/decode/netflow"
 	"weir/fastpath"
 )
 
@@ -44,6 +45,12 @@ type Daemon struct {
 
 	lock    *stateLock
 	mirrors []*mirror
+	ports   []*flowPort
+	cores   []int // by worker; -1: not pinned
+
+	templates *netflow.Cache      // nil: no port takes flow exports
+	exporters *fastpath.Exporters // nil: the same
+
 	live    *control.Live
 	keeper  *keeper
 	scripts *scripter // nil: there is no script
@@ -107,8 +114,7 @@ func (d *Daemon) open(c *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.mirrors, engine.Inputs, err = openMirrors(c, d.clock)
-	if err != nil {
+	if err := d.openSources(c, &engine); err != nil {
 		return err
 	}
 	d.others = openElsewhere(d.mirrors)
@@ -126,6 +132,29 @@ func (d *Daemon) open(c *config.Config) (err error) {
 	}
 	d.live.Ticked = d.ticked
 	d.restore(c)
+	return nil
+}
+
+// openSources opens every interface and port that the file names, and chooses cores.
+func (d *Daemon) openSources(c *config.Config, engine *control.Config) (err error) {
+	if d.mirrors, engine.Inputs, err = openMirrors(c, d.clock); err != nil {
+		return err
+	}
+	if d.ports, engine.Inputs, err = openFlowPorts(c, d.clock, engine.Inputs); err != nil {
+		return err
+	}
+	if len(engine.Inputs) == 0 {
+		return errors.New("capture: no interface and no port is named; put an interface under " +
+			"capture.afxdp (a mirror port) or capture.afpacket (where traffic must reach this host " +
+			"too), or a port under capture.flows")
+	}
+	chooseCores(engine.Inputs, fastpath.AllowedCores())
+	for i := range engine.Inputs {
+		d.cores = append(d.cores, engine.Inputs[i].Core)
+	}
+	if len(d.ports) > 0 {
+		d.openExports(c, engine)
+	}
 	return nil
 }
 
@@ -213,7 +242,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.ready.Store(true)
 	tellSystemd("READY=1")
 	d.log.Info("running", "version", d.options.Version, "mode", d.mode(),
-		"workers", d.workers(), "tables_bytes", d.live.Memory())
+		"workers", len(d.cores), "tables_bytes", d.live.Memory())
 	err := d.live.Run(ctx)
 	d.ready.Store(false)
 	tellSystemd("STOPPING=1")
@@ -230,14 +259,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	acted()
 	actors.Wait()
 	return errors.Join(err, d.close())
-}
-
-// workers returns how many threads count packets.
-func (d *Daemon) workers() (n int) {
-	for _, m := range d.mirrors {
-		n += len(m.cores)
-	}
-	return n
 }
 
 // background starts everything that runs beside the loop, until ctx ends.
@@ -257,9 +278,12 @@ func (d *Daemon) background(ctx context.Context, wait *sync.WaitGroup) {
 	exporter.Log = d.log
 	wait.Go(func() { d.serve(exporter.Serve(ctx, d.metrics)) })
 	wait.Go(func() { d.others.run(ctx) })
-	wait.Go(func() { d.lost.follow(ctx, d.mirrors) })
+	wait.Go(func() { d.lost.follow(ctx, d.origins()) })
 	wait.Go(func() { d.feedWatchdog(ctx) })
 	wait.Go(func() { d.guard(ctx) })
+	if d.templates != nil {
+		wait.Go(func() { d.keepTemplates(ctx) })
+	}
 }
 
 // serve notes how a listener ended.
@@ -285,7 +309,7 @@ func (d *Daemon) close() error {
 	if d.mitigation != nil {
 		errs = append(errs, d.mitigation.close())
 	}
-	errs = append(errs, closeMirrors(d.mirrors))
+	errs = append(errs, closeMirrors(d.mirrors), closeFlowPorts(d.ports))
 	if d.others != nil {
 		errs = append(errs, d.others.close())
 	}

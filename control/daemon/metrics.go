@@ -171,10 +171,8 @@ func busy(w *control.WorkerSecond, window int64) float64 {
 
 // coreOf returns the core of a worker, -1 when it has none.
 func (d *Daemon) coreOf(worker int) int {
-	for _, m := range d.mirrors {
-		if n := worker - m.first; n >= 0 && n < len(m.cores) {
-			return m.cores[n]
-		}
+	if worker < len(d.cores) {
+		return d.cores[worker]
 	}
 	return -1
 }

@@ -21,8 +21,7 @@ type mirror struct {
 	*config.Mirror
 	engine string // afxdp or afpacket
 	source port
-	first  int   // the number of its first worker
-	cores  []int // by source; -1: not pinned
+	first  int // the number of its first worker
 	spin   time.Duration
 }
 
@@ -52,13 +51,7 @@ func openMirrors(
 			ms, in = nil, nil
 		}
 	}()
-	var named []int
-	for i := range c.Capture.AFXDP {
-		named = append(named, c.Capture.AFXDP[i].Cores...)
-	}
-	for i := range c.Capture.AFPacket {
-		named = append(named, c.Capture.AFPacket[i].Cores...)
-	}
+	named := namedCores(c)
 	for i := range c.Capture.AFXDP {
 		x := &c.Capture.AFXDP[i]
 		m := &mirror{Mirror: &x.Mirror, engine: "afxdp", first: len(in)}
@@ -78,11 +71,6 @@ func openMirrors(
 		}
 		ms, in = append(ms, m), m.inputs(in, sources)
 	}
-	if len(in) == 0 {
-		return nil, nil, errors.New("capture: no interface is named; put one under capture.afxdp " +
-			"(a mirror port) or capture.afpacket (where traffic must reach this host too)")
-	}
-	chooseCores(ms, in, fastpath.AllowedCores())
 	return ms, in, nil
 }
 
@@ -116,7 +104,6 @@ func (m *mirror) inputs(in []control.Input, sources []waker) []control.Input {
 		if n < len(m.Cores) {
 			core = m.Cores[n]
 		}
-		m.cores = append(m.cores, core)
 		in = append(in, control.Input{
 			Source: s, View: viewName, Sampling: m.SamplingRate, Sides: sides[m.Direction],
 			Wake: s.Wake, Core: core,

@@ -15,27 +15,47 @@ import (
 	"weir/decode"
 )
 
+// origin is what sources come from: an interface, or a port.
+type origin interface {
+	name() string
+	sources() (state, reason string, all []api.Source)
+}
+
+func (m *mirror) name() string   { return m.Interface }
+func (p *flowPort) name() string { return p.Listen }
+
+// origins returns all interfaces and ports.
+func (d *Daemon) origins() (all []origin) {
+	for _, m := range d.mirrors {
+		all = append(all, m)
+	}
+	for _, p := range d.ports {
+		all = append(all, p)
+	}
+	return all
+}
+
 // losses remembers what was lost before the workers, so that the last second's part is known.
 type losses struct {
 	mu      sync.Mutex
-	before  map[string]mirrorTotals // by interface
-	last    map[string]mirrorTotals // of the last second alone
+	before  map[string]originTotals // by name of origin
+	last    map[string]originTotals // of the last second alone
 	workers map[int]uint64          // lost in the last second, by worker
 	totals  map[int]uint64          // lost since the start, by worker
 }
 
-// mirrorTotals are what an interface received, lost and passed on.
-type mirrorTotals struct {
+// originTotals are what an interface or a port received, lost and passed on.
+type originTotals struct {
 	received, passed uint64
 	lost             map[string]uint64
 }
 
 // follow looks once a second until ctx ends.
-func (l *losses) follow(ctx context.Context, ms []*mirror) {
+func (l *losses) follow(ctx context.Context, from []origin) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		l.look(ms)
+		l.look(from)
 		select {
 		case <-ctx.Done():
 			return
@@ -44,11 +64,11 @@ func (l *losses) follow(ctx context.Context, ms []*mirror) {
 	}
 }
 
-func (l *losses) look(ms []*mirror) {
-	now := map[string]mirrorTotals{}
+func (l *losses) look(from []origin) {
+	now := map[string]originTotals{}
 	totals := map[int]uint64{}
-	for _, m := range ms {
-		t := mirrorTotals{lost: map[string]uint64{}}
+	for _, m := range from {
+		t := originTotals{lost: map[string]uint64{}}
 		_, _, sources := m.sources()
 		for i := range sources {
 			s := &sources[i]
@@ -59,11 +79,11 @@ func (l *losses) look(ms []*mirror) {
 				totals[s.Worker] += n
 			}
 		}
-		now[m.Interface] = t
+		now[m.name()] = t
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last, l.workers = map[string]mirrorTotals{}, map[int]uint64{}
+	l.last, l.workers = map[string]originTotals{}, map[int]uint64{}
 	for name, t := range now {
 		l.last[name] = t.since(l.before[name])
 	}
@@ -73,8 +93,8 @@ func (l *losses) look(ms []*mirror) {
 	l.before, l.totals = now, totals
 }
 
-func (t mirrorTotals) since(b mirrorTotals) mirrorTotals {
-	d := mirrorTotals{
+func (t originTotals) since(b originTotals) originTotals {
+	d := originTotals{
 		received: t.received - min(t.received, b.received),
 		passed:   t.passed - min(t.passed, b.passed),
 		lost:     map[string]uint64{},
@@ -102,7 +122,7 @@ func (l *losses) ofWorker(w int) uint64 {
 }
 
 // of returns the totals of an interface, and the last second's part.
-func (l *losses) of(name string) (all, last mirrorTotals) {
+func (l *losses) of(name string) (all, last originTotals) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.before[name], l.last[name]

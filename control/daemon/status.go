@@ -27,8 +27,8 @@ func (d *Daemon) Status() api.Status {
 		TickMillis: millis(d.tickLast), TickMillisMax: millis(d.tickMax), Late: p.Late,
 	}
 	d.mu.Unlock()
-	for _, m := range d.mirrors {
-		_, _, sources := m.sources()
+	for _, o := range d.origins() {
+		_, _, sources := o.sources()
 		s.Sources = append(s.Sources, sources...)
 	}
 	s.Mitigation = d.mitigationStatus()
@@ -139,8 +139,8 @@ func (d *Daemon) Cores() api.CoreList {
 
 // sourceOf fills in what a worker receives from.
 func (d *Daemon) sourceOf(c *api.Core) {
-	for _, m := range d.mirrors {
-		_, _, sources := m.sources()
+	for _, o := range d.origins() {
+		_, _, sources := o.sources()
 		for i := range sources {
 			s := &sources[i]
 			if s.Worker != c.Worker {
