@@ -39,11 +39,11 @@ type AFPacket struct {
 // Flows is a port that exporters send NetFlow, IPFIX or sFlow to.
 type Flows struct {
 	Listen        string         `yaml:"listen" required:"y" example:"\":2055\"" form:"listen"`
-	TCP           bool           `yaml:"tcp"`                              // IPFIX over TCP too
-	Cores         []int          `yaml:"cores" range:"0,4095" unique:"y"`  // none: one, chosen at start
-	Exporters     []netip.Prefix `yaml:"exporters" unique:"y"`             // heard; none: everybody
-	SamplingRate  uint32         `yaml:"sampling_rate" range:"1,16777216"` // where nobody tells it
-	Overrides     []Override     `yaml:"overrides"`
+	TCP           bool           `yaml:"tcp"`                               // IPFIX over TCP too
+	Cores         []int          `yaml:"cores" range:"0,4095" unique:"y"`   // none: one worker
+	Exporters     []netip.Prefix `yaml:"exporters" unique:"y"`              // none: everybody
+	SamplingRate  uint32         `yaml:"sampling_rate" range:"1,16777216"`  // where it is not told
+	Overrides     []Override     `yaml:"overrides"`                         // where it is wrong
 	View          string         `yaml:"view" form:"name"`                  // auto: of its own
 	ReceiveBuffer Size           `yaml:"receive_buffer" range:"64KiB,1GiB"` // of each socket
 }

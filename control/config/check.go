@@ -195,7 +195,7 @@ func (k *checker) flows() {
 		at := index("capture.flows", i) + ".listen"
 		if fl.View == mirrorView {
 			k.fail(index("capture.flows", i)+".view", "",
-				"%q is the view of the mirrors: what flows tell of the same traffic is no more of it",
+				"%q is the view of the mirrors: what flows tell of them is the same traffic again",
 				fl.View)
 		}
 		if first, ok := seen[fl.Listen]; ok && fl.Listen != "" {

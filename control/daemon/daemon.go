@@ -145,8 +145,8 @@ func (d *Daemon) openSources(c *config.Config, engine *control.Config) (err erro
 	}
 	if len(engine.Inputs) == 0 {
 		return errors.New("capture: no interface and no port is named; put an interface under " +
-			"capture.afxdp (a mirror port) or capture.afpacket (where traffic must reach this host " +
-			"too), or a port under capture.flows")
+			"capture.afxdp (a mirror port) or capture.afpacket (where traffic must reach this " +
+			"host too), or a port under capture.flows")
 	}
 	chooseCores(engine.Inputs, fastpath.AllowedCores())
 	for i := range engine.Inputs {
