@@ -18,6 +18,12 @@ func (d *Decoder) link(r *Record, link Link, b []byte, n uint) Status {
 		return d.ethernet(r, b, n, 0)
 	case LinkRaw12, LinkRaw14, LinkRaw, LinkIPv4, LinkIPv6:
 		return d.anyIP(r, b, n, 0)
+	case LinkPPP:
+		return d.ppp(r, b, n, 0)
+	case LinkWLAN:
+		return d.wlan(r, b, n, 0)
+	case LinkMPLS:
+		return d.mpls(r, b, n, 0)
 	case LinkNull, LinkLoop:
 		return d.loopback(r, b, n)
 	case LinkSLL:

@@ -34,6 +34,10 @@ func TestLinks_Success(t *testing.T) {
 	f(LinkSLL2, sll2(0x86dd, inner6()), "ok "+inner6Shown)
 	f(LinkSLL2, sll2(0x8847, stack(1, inner())), "ok mpls[16] "+innerShown)
 	f(LinkSLL2, sll2(0x8864, pppoe(u16(pppIPv4), inner())), "ok pppoe "+innerShown)
+	f(LinkPPP, cat(u16(pppFraming, pppIPv4), inner()), "ok "+innerShown)
+	f(LinkPPP, cat([]byte{pppIPv6}, inner6()), "ok "+inner6Shown)
+	f(LinkWLAN, cat([]byte{wlanData}, fill(23), snap(0, 0x0800, inner())), "ok "+innerShown)
+	f(LinkMPLS, stack(1, inner()), "ok mpls[16] "+innerShown)
 }
 
 func TestLinks_Failure(t *testing.T) {
@@ -45,7 +49,7 @@ func TestLinks_Failure(t *testing.T) {
 		}
 	}
 	for _, link := range []Link{LinkNull, LinkEthernet, LinkRaw12, LinkRaw14, LinkRaw, LinkLoop,
-		LinkSLL, LinkIPv4, LinkIPv6, LinkSLL2} {
+		LinkSLL, LinkIPv4, LinkIPv6, LinkSLL2, LinkPPP, LinkWLAN, LinkMPLS} {
 		f(link, nil, Truncated)
 	}
 	for _, link := range []Link{2, 9, 10, 104, 105, 107, 127, 227, 275, 277, 0xffff} {
@@ -61,4 +65,6 @@ func TestLinks_Failure(t *testing.T) {
 	f(LinkSLL, cat(fill(14), u16(0x0806), fill(28)), NotIP)
 	f(LinkSLL, cat(fill(14), u16(1), fill(28)), NotIP)
 	f(LinkSLL2, fill(19), Truncated)
+	f(LinkPPP, cat(u16(0xc021), fill(8)), NotIP)    // link control
+	f(LinkWLAN, cat([]byte{0x80}, fill(60)), NotIP) // a beacon
 }

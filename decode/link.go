@@ -16,3 +16,11 @@ const (
 	LinkIPv6     Link = 229
 	LinkSLL2     Link = 276 // Linux cooked v2
 )
+
+// Links that sampled headers have and captures are not read with: numbers of ours, beyond those
+// of capture files.
+const (
+	LinkPPP  Link = 0xff00 + iota // with or without HDLC-like framing (RFC 1662)
+	LinkWLAN                      // IEEE 802.11 data frames
+	LinkMPLS
+)

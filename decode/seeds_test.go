@@ -62,6 +62,9 @@ func seeds() []seed {
 	add(LinkSLL, cat(fill(14), u16(0x8100), tag(5, 0x0800, in)),
 		cat(fill(14), u16(4), snap(0, 0x0800, in)))
 	add(LinkSLL2, cat(u16(0x86dd), fill(18), in6))
+	add(LinkPPP, cat(u16(pppFraming, pppIPv4), in), cat([]byte{pppIPv6}, in6))
+	add(LinkWLAN, cat([]byte{wlanData}, fill(23), snap(0, 0x0800, in)))
+	add(LinkMPLS, stack(2, in))
 	add(Link(105), in)
 	return list
 }
