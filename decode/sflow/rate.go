@@ -49,13 +49,18 @@ func (t *sources) find(agent, id uint64) *source {
 }
 
 // A window closes after so many samples. The skips between samples being random, the pool then
-// tells the rate to within 1/√window (one standard deviation), 9 %; what lies within four of them
-// of the rate that the agent tells, with the samples that it says it dropped, is that rate.
+// tells the rate to within 1/√window (one standard deviation), 9 %. What lies within four of them
+// of the rate that the agent tells is that rate; what was once beyond them must come within two.
 const (
 	window     = 128
 	noise      = 36 // per cent
-	worthwhile = 5  // per cent of dropped samples from which on they are made up for
-	maxFactor  = 4096
+	worthwhile = 5  // per cent of samples dropped from which on they are made up for
+	smoothing  = 8  // windows over which a rate that is not the one told is averaged
+
+	// A pool that makes the rate greater or smaller by more than these is no evidence: 4096 is a
+	// processor that samples 1:1000 of 100 Mpps and can send 25 samples a second.
+	maxFactor = 4096
+	minFactor = 16
 )
 
 // add counts a sample and returns the rate that it stands for.
@@ -75,8 +80,8 @@ func (s *source) add(a *agent, id uint64, rate, pool, drops uint32) uint32 {
 	return s.rate
 }
 
-// turn begins a window. One that is full is judged. One that ends before, because the rate is another
-// or the counters went back, is not, and of the sample at hand nobody knows what it follows.
+// turn begins a window. One that is full is judged. One that ends before, because the rate is
+// another or the counters went back, is not: of the sample at hand nobody knows what it follows.
 func (s *source) turn(a *agent, rate, seen, dropped uint32) uint32 {
 	switch {
 	case s.configured != rate:
@@ -94,25 +99,33 @@ func (s *source) turn(a *agent, rate, seen, dropped uint32) uint32 {
 	return s.rate
 }
 
-// effective judges a window that is full.
-func (s *source) effective(shared bool) uint32 {
-	told := uint64(s.configured)
+// effective judges a window that is full, and returns the rate for the next.
+func (s *source) effective(sharedPool bool) uint32 {
+	told, now := uint64(s.configured), uint64(s.rate)
 	seen := s.pool / window
+	if sharedPool || seen*minFactor < told || seen > told*maxFactor {
+		return s.configured
+	}
+	within := uint64(noise)
+	if now != told {
+		within /= 2
+	}
 	made := told * (window + uint64(s.drops)) / window
 	switch {
-	case shared || seen == 0 || seen > told*maxFactor || seen < told/maxFactor:
-		return s.configured // the pool is no evidence
-	case s.drops > window*worthwhile/100 && near(seen, made):
-		return uint32(min(made, decode.MaxSampling))
-	case near(seen, told):
+	case s.drops > window*worthwhile/100 && near(seen, made, noise):
+		seen = made // what the agent counts is the better measure, where the pool confirms it
+	case near(seen, told, within):
 		return s.configured
+	}
+	if now != told && near(seen, now, noise) {
+		seen = (now*(smoothing-1) + seen + smoothing/2) / smoothing
 	}
 	return uint32(min(seen, decode.MaxSampling))
 }
 
-// near reports whether a and b differ by no more than noise.
-func near(a, b uint64) bool {
-	return a*100 <= b*(100+noise) && b*100 <= a*(100+noise)
+// near reports whether a and b differ by no more than so many per cent.
+func near(a, b, within uint64) bool {
+	return a*100 <= b*(100+within) && b*100 <= a*(100+within)
 }
 
 // compare learns whether the sources of an agent count in one pool, as some do against the

@@ -106,11 +106,11 @@ func compactSource(s uint32) uint64 { return uint64(s>>24)<<32 | uint64(s&(1<<24
 // every sample begins with the header of an Ethernet frame, and many end with it.
 func (d *Decoder) records5(r *decode.Record, n uint32, b []byte) bool {
 	if n == 0 || len(b) < headerAt || be32(b) != rawHeader || be32(b[tagLen:]) != headerEthernet {
-		return d.others5(r, n, b)
+		return d.others5(r, n, b, 0)
 	}
 	size, header := be32(b[4:]), be32(b[headerAt-4:])
 	if uint64(size) > uint64(len(b)-tagLen) || uint64(header)+headerAt-tagLen > uint64(size) {
-		return d.others5(r, n, b)
+		return d.others5(r, n, b, 0)
 	}
 	frame, stripped := be32(b[tagLen+4:]), be32(b[tagLen+8:])
 	d.frame(r, decode.LinkEthernet, frame, stripped, b[headerAt:headerAt+header])
@@ -118,16 +118,17 @@ func (d *Decoder) records5(r *decode.Record, n uint32, b []byte) bool {
 		return true
 	}
 	b = b[tagLen:]
-	return d.others5(r, n-1, b[padded(int(size), len(b)):])
+	return d.others5(r, n-1, b[padded(int(size), len(b)):], frame)
 }
 
-// others5 reads n records of a flow sample of which a header may have been read.
-func (d *Decoder) others5(r *decode.Record, n uint32, b []byte) bool {
+// others5 reads n records of a flow sample of which a header may have been read, of a frame of that
+// length.
+func (d *Decoder) others5(r *decode.Record, n uint32, b []byte, frame uint32) bool {
 	if n > MaxRecords {
 		d.fault(decode.TooMany)
 		n = MaxRecords
 	}
-	p := packet{record: r}
+	p := packet{record: r, frame: frame}
 	for range n {
 		if len(b) < tagLen {
 			d.fault(missing(b))
