@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -22,7 +19,7 @@ func newDecode() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newDecodePackets())
+	cmd.AddCommand(newDecodePackets(), newDecodeFlows())
 	return cmd
 }
 
@@ -44,15 +41,7 @@ A file that is damaged ends the run with status 1 after the frames before the da
 			return err
 		}
 		p := newPacketPrinter(cmd.OutOrStdout(), asJSON, len(files) > 1)
-		for _, file := range files {
-			if err := p.file(file); err != nil {
-				// What came before the damage is worth seeing; what writing says counts less.
-				_ = p.flush()
-				return err
-			}
-		}
-		p.summary()
-		return p.flush()
+		return p.files(files, p.file, p.summary)
 	}
 	return cmd
 }
@@ -87,73 +76,37 @@ type packetSummary struct {
 
 // packetPrinter decodes captures and prints what came of it.
 type packetPrinter struct {
-	out     *bufio.Writer
-	json    *json.Encoder // nil: a table
-	table   packetTable
-	naming  bool // print the name of each file
+	printer
 	decoder decode.Decoder
 	record  decode.Record
-	line    packetLine
+	now     packetLine
 
 	packets, bytes uint64
 	status         [decode.NumStatus]uint64
 }
 
 func newPacketPrinter(w io.Writer, asJSON, naming bool) *packetPrinter {
-	p := &packetPrinter{out: bufio.NewWriterSize(w, 1<<16), naming: naming}
-	if asJSON {
-		p.json = json.NewEncoder(p.out)
-		p.json.SetEscapeHTML(false)
-	}
-	return p
+	return &packetPrinter{printer: newPrinter(w, asJSON, naming, packetColumns())}
 }
 
 // file prints the frames of one capture.
-func (p *packetPrinter) file(path string) error {
-	in, err := pcap.Open(path)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	if p.json == nil && p.naming {
-		if err := p.table.flush(p.out); err != nil {
-			return err
-		}
-		fmt.Fprintf(p.out, "%s:\n", in.Name())
-	}
-	var frame pcap.Packet
-	for n := uint64(1); ; n++ {
-		err := in.Next(&frame)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := p.packet(n, &frame, in.Nanos()); err != nil {
-			return err
-		}
-	}
-}
+func (p *packetPrinter) file(path string) error { return p.frames(path, p.packet) }
 
 // packet decodes one frame and prints it.
-func (p *packetPrinter) packet(n uint64, frame *pcap.Packet, nanos bool) error {
+func (p *packetPrinter) packet(n uint64, in *pcap.Reader, frame *pcap.Packet) error {
 	r := &p.record
 	status := p.decoder.Decode(r, decode.Link(frame.Link), frame.Data, frame.Wire)
 	p.packets++
 	p.bytes += uint64(r.Wire)
 	p.status[status]++
-	p.line.fill(r, status)
-	p.line.N = n
+	p.now.fill(r, status)
+	p.now.N = n
 	layout := "2006-01-02T15:04:05.000000Z07:00"
-	if nanos {
+	if in.Nanos() {
 		layout = "2006-01-02T15:04:05.000000000Z07:00"
 	}
-	p.line.Time = time.Unix(0, frame.Time).UTC().Format(layout)
-	if p.json != nil {
-		return p.json.Encode(&p.line)
-	}
-	return p.table.add(p.out, &p.line)
+	p.now.Time = time.Unix(0, frame.Time).UTC().Format(layout)
+	return p.line(&p.now)
 }
 
 // fill takes everything but number and time from a record, which it points into.
@@ -215,17 +168,6 @@ func (p *packetPrinter) summary() {
 		}
 	}
 	fmt.Fprintln(p.out)
-}
-
-// flush writes out everything that is buffered.
-func (p *packetPrinter) flush() error {
-	if err := p.table.flush(p.out); err != nil {
-		return err
-	}
-	if err := p.out.Flush(); err != nil {
-		return fmt.Errorf("write output: %w", err)
-	}
-	return nil
 }
 
 const protoTCP = 6

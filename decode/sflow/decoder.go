@@ -43,8 +43,11 @@ type Decoder struct {
 	interfaces  [MaxSamples]Interface
 }
 
-// NewDecoder returns a Decoder that passes sampled headers to inner. It takes about 1 MB.
+// NewDecoder returns a Decoder that passes sampled headers to inner; nil opens every tunnel.
 func NewDecoder(want Fields, inner *decode.Decoder) *Decoder {
+	if inner == nil {
+		inner = new(decode.Decoder)
+	}
 	d := &Decoder{want: want, inner: inner}
 	d.agents.init()
 	d.sources.init()

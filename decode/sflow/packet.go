@@ -162,7 +162,10 @@ func (p *packet) fromIP() bool {
 		return false
 	}
 	length, proto := be32(b), be32(b[4:])
-	r.Version = p.version
+	*r = decode.Record{
+		Packets: 1, Sampling: r.Sampling, Flow: r.Flow, Version: p.version, Proto: uint8(proto),
+		IPLen: length, Bytes: uint64(length), Wire: max(length, p.frame),
+	}
 	if p.version == 4 {
 		r.Src, r.Dst = decode.AddrFrom4(be32(b[8:])), decode.AddrFrom4(be32(b[12:]))
 		b = b[16:]
@@ -170,10 +173,6 @@ func (p *packet) fromIP() bool {
 		r.Src, r.Dst = addr16(b[8:]), addr16(b[24:])
 		b = b[40:]
 	}
-	r.IPLen, r.Bytes, r.Wire = length, uint64(length), max(length, p.frame)
-	r.Proto, r.TTL = uint8(proto), 0
-	r.Fragment, r.NVLAN, r.NMPLS, r.NTunnels = decode.NotFragment, 0, 0, 0
-	r.SrcPort, r.DstPort, r.TCPFlags = 0, 0, 0
 	switch proto {
 	case 6, 17, 33, 132, 136: // TCP, UDP, DCCP, SCTP, UDP-Lite; for ICMP nobody says what it is
 		r.SrcPort, r.DstPort = uint16(be32(b)), uint16(be32(b[4:]))

@@ -99,6 +99,7 @@ func dataRooms() []room {
 		{"decode/netflow/netflowtest", nil},
 		{"decode/sflow", []string{"decode"}},
 		{"decode/sflow/sflowtest", nil},
+		{"decode/payload", []string{"decode"}},
 		{"ring", nil},
 		{"ring/replay", []string{"ring", "decode/pcap"}},
 		{"ring/ringtest", []string{"ring", "ring/xsk", "decode/pcap"}},
