@@ -5,39 +5,52 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"weir/control/rate"
 	"weir/ring/replay"
 )
 
-// Replay runs an engine over captures in lock-step with their own clock: one worker, batches cut
-// at the points of the Grid, so that the same captures and configuration give the same events,
-// whatever the machine does.
+// Replay runs an engine over captures in lock-step with their own clock: one worker for the frames
+// and one for each port of flow exports, batches cut at the points of the Grid, so that the same
+// captures and configuration give the same events, whatever the machine does.
 type Replay struct {
 	*Engine
-	source *replay.Source
-	view   *view
-	worker *worker
-	now    int64
+	source  *replay.Source
+	worker  *worker   // of the frames
+	exports []*worker // of flow exports
+	now     int64
 	// Pace is called with every point in time that is reached, when set; `--speed 1x` waits in it.
 	Pace func(now int64)
 }
 
-// NewReplay returns a Replay of source; c.Inputs and c.Start are its own.
+// mirrorView is the view of the frames.
+const mirrorView = "mirror"
+
+// NewReplay returns a Replay of source. c.Inputs are those of source.Exports; c.Start is its own.
 func NewReplay(c Config, source *replay.Source, events Events) (*Replay, error) {
 	first, ok := source.NextTime()
 	if !ok {
 		first = 0
 	}
 	c.Start = first - first%rate.Second
-	c.Inputs = []Input{{Source: source, View: "mirror", Sampling: source.Sampling()}}
+	c.Inputs = slices.Insert(slices.Clone(c.Inputs), 0, Input{
+		Source: source, View: mirrorView, Sampling: source.Sampling(),
+	})
 	e, err := NewEngine(c, events)
 	if err != nil {
 		return nil, err
 	}
-	v := e.views[0]
-	return &Replay{Engine: e, source: source, view: v, worker: v.workers[0], now: c.Start}, nil
+	r := &Replay{Engine: e, source: source, now: c.Start}
+	for _, v := range e.views {
+		if v.name == mirrorView {
+			r.worker = v.workers[0]
+		} else {
+			r.exports = append(r.exports, v.workers...)
+		}
+	}
+	return r, nil
 }
 
 // Run plays the captures to their end, and the clock to the end of the last second. An error is
@@ -68,6 +81,9 @@ func (r *Replay) Run(ctx context.Context) error {
 func (r *Replay) until(edge int64) error {
 	for {
 		n, err := r.worker.Step()
+		if exported := r.export(); exported != nil {
+			return exported
+		}
 		if err != nil || n == 0 {
 			return err
 		}
@@ -75,6 +91,25 @@ func (r *Replay) until(edge int64) error {
 			r.drain()
 		}
 	}
+}
+
+// export delivers the export datagrams of the frames that were delivered last.
+func (r *Replay) export() error {
+	for _, w := range r.exports {
+		for {
+			n, err := w.Step()
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+		}
+		if w.Samples.Len() > sampleBatch {
+			r.drain()
+		}
+	}
+	return nil
 }
 
 // sampleBatch keeps the queue of samples from filling up between two points of the Grid.
@@ -107,7 +142,12 @@ func (r *Replay) next() int64 {
 // idle reports whether the second before held nothing, and nothing but incidents is open: they
 // wait in the dark, and years of it may pass in a damaged capture.
 func (r *Replay) idle() bool {
-	return r.now == r.tickStart && r.view.merged == 0 && r.view.watch.Len() == 0
+	for _, v := range r.views {
+		if v.merged > 0 || v.watch.Len() > 0 || v.spread != nil && v.spread.Held() > 0 {
+			return false
+		}
+	}
+	return r.now == r.tickStart
 }
 
 // skip moves an idle engine's clock to a later second; nothing could be seen until then.
@@ -117,14 +157,20 @@ func (r *Replay) skip(second int64) {
 		return // Run meets it again
 	}
 	r.now, r.tickStart, r.lastFlip = second, second, second
-	r.view.merger.Reset(second)
+	for _, v := range r.views {
+		v.merger.Reset(second)
+	}
 	r.flip(second, r.step)
 	r.emit(r.book.Tick(second, true, r.scratch.events[:0]))
 }
 
-// step lets the worker take its new epoch; without a clock of their own, both sides are here.
+// step lets the workers take their new epochs; without a clock of their own, both sides are here.
 func (r *Replay) step() {
-	if _, err := r.worker.Step(); r.worker.Acked() != r.worker.epoch.Seq {
-		panic(fmt.Sprintf("BUG: control.Replay: worker did not flip: %v", err))
+	for _, v := range r.views {
+		for _, w := range v.workers {
+			if _, err := w.Step(); w.Acked() != w.epoch.Seq {
+				panic(fmt.Sprintf("BUG: control.Replay: worker did not flip: %v", err))
+			}
+		}
 	}
 }

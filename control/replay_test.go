@@ -94,7 +94,7 @@ func runSampled(tb testing.TB, c Config, s *blast.Scenario, sampling uint32) (*l
 	if err := r.Run(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
-	l.tables, l.planned = r.Memory(), r.view.layout.Memory()
+	l.tables, l.planned = r.Memory(), r.views[0].layout.Memory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	l.heap = m.HeapAlloc

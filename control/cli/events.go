@@ -155,10 +155,10 @@ type summaryJSON struct {
 
 // summary prints the accounting of a replay that came to its end.
 func (p *eventPrinter) summary(r *control.Replay) {
-	pl := &r.Pipeline
+	pl, exports := &r.Pipeline, &r.Exports
 	s := summaryJSON{
 		Type: "summary", Packets: pl.Received, Bytes: pl.Bytes, Received: pl.Received,
-		Processed: pl.Processed, Dropped: byStatus(pl.Dropped[:]),
+		Flows: exports.Records, Processed: pl.Processed, Dropped: byStatus(pl.Dropped[:]),
 		Damaged: byStatus(pl.Damaged[:]), Lost: lost(r), Attacks: r.Attacks,
 	}
 	if pl.Shed > 0 {
@@ -175,6 +175,10 @@ func (p *eventPrinter) summary(r *control.Replay) {
 			fmt.Fprintf(p, ", %d dropped (%s)", n, st)
 		}
 	}
+	if exports.Received > 0 {
+		fmt.Fprintf(p, "; %s in %s", plural(s.Flows, "flow"),
+			plural(exports.Received, "export datagram"))
+	}
 	fmt.Fprintf(p, "; %s\n", plural(s.Attacks, "attack"))
 }
 
@@ -185,7 +189,8 @@ func lost(r *control.Replay) map[string]uint64 {
 	for name, n := range map[string]uint64{
 		"samples": r.Pipeline.LostSamples, "hints": r.Pipeline.LostHints,
 		"host_seconds": r.Pipeline.Unmerged, "incidents": incidents, "routes": routes,
-		"watched_hosts": watched,
+		"watched_hosts": watched, "flow_slots": r.Exports.Unslotted,
+		"flow_samples": r.Exports.LostSamples, "flow_host_seconds": r.Exports.Unmerged,
 	} {
 		if n > 0 {
 			out[name] = n

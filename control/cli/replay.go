@@ -109,6 +109,9 @@ func play(
 	if err != nil {
 		return nil, err
 	}
+	if engine.Inputs, err = daemon.ReplayExports(c, source); err != nil {
+		return nil, err
+	}
 	if o.peer != nil {
 		o.peer.enforce(&engine)
 	}

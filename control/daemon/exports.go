@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"weir/control"
 	"weir/control/api"
 	"weir/control/config"
 	"weir/fastpath"
+	"weir/ring/replay"
 	"weir/ring/udp"
 )
 
@@ -71,6 +74,28 @@ func openFlowPorts(
 		})
 	}
 	return ports, in, nil
+}
+
+// ReplayExports returns an input for each port that the file names: of the export datagrams among
+// the captures of source.
+func ReplayExports(c *config.Config, source *replay.Source) ([]control.Input, error) {
+	var in []control.Input
+	for i := range c.Capture.Flows {
+		f := &c.Capture.Flows[i]
+		rules, err := exportRules(f)
+		if err != nil {
+			return nil, fmt.Errorf("capture.flows[%d]: %w", i, err)
+		}
+		at := strings.LastIndexByte(f.Listen, ':')
+		port, err := strconv.ParseUint(f.Listen[at+1:], 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("capture.flows[%d]: %w", i, err)
+		}
+		in = append(in, control.Input{
+			Source: source.Exports(uint16(port)), View: f.ViewName(), Core: -1, Exports: rules,
+		})
+	}
+	return in, nil
 }
 
 // exportRules compiles what the file says of a port's exporters.

@@ -19,6 +19,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"weir/decode/payload"
 	"weir/decode/pcap"
 	"weir/ring"
 )
@@ -47,6 +48,8 @@ type Source struct {
 	now      int64
 	last     int64 // time of the last delivered frame; -1 before the first
 	err      error // of an input, given after the frames before it
+	exports  map[uint16]*Exports
+	finder   payload.Finder // of exports
 
 	received atomic.Uint64
 	bytes    atomic.Uint64
@@ -172,6 +175,9 @@ func (s *Source) collect(b *ring.Batch) (wire uint64) {
 		b.Frames[b.N] = ring.Frame{
 			Time: p.Time, Off: uint32(used), Cap: uint32(copy(s.mem[used:], p.Data)),
 			Wire: p.Wire, Link: p.Link,
+		}
+		if s.exports != nil {
+			s.export(&b.Frames[b.N], p.Data)
 		}
 		b.N++
 		used += len(p.Data)

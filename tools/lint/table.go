@@ -101,7 +101,7 @@ func dataRooms() []room {
 		{"decode/sflow/sflowtest", nil},
 		{"decode/payload", []string{"decode"}},
 		{"ring", nil},
-		{"ring/replay", []string{"ring", "decode/pcap"}},
+		{"ring/replay", []string{"ring", "decode", "decode/pcap", "decode/payload"}},
 		{"ring/ringtest", []string{"ring", "ring/xsk", "decode/pcap"}},
 		{"ring/nic", nil},
 		{"ring/afxdp", []string{"ring", "ring/xsk", "ring/nic"}},
