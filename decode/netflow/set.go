@@ -109,20 +109,20 @@ func (d *Decoder) walk(t *template, at, end int) int {
 	for i, fixed := range v.at {
 		p := at + int(fixed) + delta
 		if p >= end {
-			return d.torn()
+			return d.torn(t)
 		}
 		n := int(d.b[p])
 		delta++
 		if n == 255 { // RFC 7011 section 7
 			if p+3 > end {
-				return d.torn()
+				return d.torn(t)
 			}
 			n = int(binary.BigEndian.Uint16(d.b[p+1:]))
 			delta += 2
 		}
 		delta += n
 		if at+int(fixed)+delta > end {
-			return d.torn()
+			return d.torn(t)
 		}
 		d.delta[(i+1)&(maxFields-1)] = uint16(delta)
 		if f := v.own[i]; f != noField {
@@ -131,7 +131,7 @@ func (d *Decoder) walk(t *template, at, end int) int {
 	}
 	size := int(t.size) - len(v.at) + delta
 	if at+size > end {
-		return d.torn()
+		return d.torn(t)
 	}
 	for _, m := range v.move {
 		d.places[m.field&127].end = m.end + d.delta[m.after&(maxFields-1)]
@@ -139,9 +139,12 @@ func (d *Decoder) walk(t *template, at, end int) int {
 	return size
 }
 
-// torn notes a record that its set ends within.
-func (d *Decoder) torn() int {
+// torn notes a record that its set ends within. Its addresses cannot be known.
+func (d *Decoder) torn(t *template) int {
 	d.dg.Faults[decode.BadField]++
+	if !t.about {
+		d.dg.Skipped[decode.NoAddresses]++
+	}
 	return 0
 }
 
