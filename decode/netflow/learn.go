@@ -8,11 +8,11 @@ import (
 
 // What the parts of a Cache take, about, in bytes; a test holds them to the sizes of the types.
 const (
-	costExporter = 192
+	costExporter = 144
 	costDomain   = 160
-	costTemplate = 512
+	costTemplate = 640
 	costVarying  = 80
-	costMoved    = 4
+	costMoved    = 6
 	costRate     = 16
 )
 
