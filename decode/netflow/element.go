@@ -98,7 +98,7 @@ var elements = [...]meaning{
 	73: is(fMPLS + 3).as(label), 74: is(fMPLS + 4).as(label), 75: is(fMPLS + 5).as(label),
 	76: is(fMPLS + 6).as(label), 77: is(fMPLS + 7).as(label),
 
-	230: is(fNATEvent),
+	230: is(fNATEvent), 233: is(fEvent),
 	231: like(fBytes, rankInitiator), 298: like(fPackets, rankInitiator),
 	232: like(fRevBytes, rankResponder), 299: like(fRevPackets, rankResponder),
 

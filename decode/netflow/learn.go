@@ -254,15 +254,19 @@ func (r *rates) cost() int64 {
 
 // withdraw forgets the template with that ID, or with id 0 all that are about options or not.
 func (c *Cache) withdraw(a decode.Addr, domainID uint32, id uint16, about bool) {
+	meant := func(t *template) bool { return t.about == about && (id == 0 || t.id == id) }
+	d := c.domain(a, domainKey(decode.IPFIX, domainID))
+	if d == nil || !slices.ContainsFunc(*d.templates.Load(), meant) {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := c.domain(a, domainKey(decode.IPFIX, domainID))
-	if d == nil {
+	if c.domain(a, d.key) != d { // evicted meanwhile
 		return
 	}
 	var rest []*template
 	for _, t := range *d.templates.Load() {
-		if t.about != about || id != 0 && t.id != id {
+		if !meant(t) {
 			rest = append(rest, t)
 			continue
 		}

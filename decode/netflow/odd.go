@@ -40,7 +40,7 @@ func (d *Decoder) oddRecords(out []decode.Record) int {
 		d.at += size
 		d.data++
 		d.common(&out[n], t, p, rec)
-		if t.odd == 0 || d.refine(&out[n], t, p, rec) {
+		if d.sound(&out[n]) && (t.odd == 0 || d.refine(&out[n], t, p, rec)) {
 			n++
 		}
 	}
@@ -58,8 +58,7 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 	case family4 | family6:
 		r.Version = bothFamilies(r, p, rec)
 	}
-	if load(rec, p[fNATEvent]) != 0 && r.Packets == 0 && r.Bytes == 0 {
-		d.dg.Skipped[decode.NATEvent]++
+	if r.Packets|r.Bytes == 0 && d.happening(p, rec) {
 		return false
 	}
 	if t.family != 0 {
@@ -80,6 +79,20 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 	}
 	if t.has(fRevBytes) || t.has(fRevPackets) {
 		d.reverse(r, t, p, rec)
+	}
+	return true
+}
+
+// happening reports whether a record without traffic tells of an event, and counts it.
+func (d *Decoder) happening(p *[numFields]place, rec *window) bool {
+	const created, denied = 1, 3 // firewallEvent of the registry; the others end a flow
+	switch event := load(rec, p[fEvent]); {
+	case load(rec, p[fNATEvent]) != 0:
+		d.dg.Skipped[decode.NATEvent]++
+	case (event == created || event == denied) && load(rec, p[fRevBytes]) == 0:
+		d.dg.Skipped[decode.NoTraffic]++
+	default:
+		return false
 	}
 	return true
 }
@@ -237,7 +250,7 @@ func extras(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 // reverse makes the record of the other direction of a biflow, unless nothing went that way.
 func (d *Decoder) reverse(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	bytes, packets := load(rec, p[fRevBytes]), load(rec, p[fRevPackets])
-	if bytes|packets == 0 {
+	if bytes|packets == 0 || (bytes|packets)>>impossible != 0 {
 		return
 	}
 	o := &d.other

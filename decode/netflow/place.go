@@ -47,6 +47,7 @@ const (
 	fFragOffset
 	fFragFlags
 	fNATEvent
+	fEvent    // a firewall's
 	fRevBytes // the other direction of a biflow
 	fRevPackets
 	fRevFlags
@@ -82,7 +83,6 @@ const (
 )
 
 const (
-	firstAll  = fTOS
 	firstOdd  = fSrc6Hi
 	maxLabels = 8 // of decode.MaxTags
 

@@ -177,6 +177,9 @@ func TestSkipped(t *testing.T) {
 	}
 	f("NAT event", with(f2(230, 1, 1, 4)), append(pairData, 1, 0, 0, 0, 0), decode.NATEvent)
 	f("firewall event", with(f2(233, 1)), append(pairData, 1), decode.NoTraffic)
+	f("denied, with counts of 0", with(f2(233, 1, 1, 4)), append(pairData, 3, 0, 0, 0, 0),
+		decode.NoTraffic)
+	f("old firewall event", with(f2(40005, 1)), append(pairData, 1), decode.NoTraffic)
 	f("layer 2", f2(56, 6, 80, 6, 1, 4), append(mac, 0, 0, 0, 9), decode.NoAddresses)
 	d := newDecoder()
 	got := one(d, true, with(f2(233, 1, 85, 4)), append(pairData, 2, 0, 0, 0, 9))
@@ -186,6 +189,17 @@ func TestSkipped(t *testing.T) {
 }
 
 func f2(pairs ...int) []spec { return f(pairs...) }
+
+// TestImpossible drops counts that would overflow.
+func TestImpossible(t *testing.T) {
+	for _, specs := range [][]spec{with(f2(1, 8, 2, 8)), with(f2(1, 8, 2, 8, 192, 0, 32, 0))} {
+		d := newDecoder()
+		got := one(d, true, specs, pairData, u64(1<<63, 1), pairData, u64(1<<47, 1))
+		if len(got) != 1 || d.Datagram().Faults[decode.BadField] != 1 {
+			t.Errorf("%+v %+v", got, d.Datagram())
+		}
+	}
+}
 
 // TestSections decodes sampled packets: inline monitoring, and Cisco's NetFlow-Lite.
 func TestSections(t *testing.T) {

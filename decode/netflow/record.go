@@ -27,14 +27,29 @@ func (d *Decoder) records(out []decode.Record) int {
 	for n < len(out) && at+size <= d.end {
 		d.common(&out[n], t, &t.places, d.window(at))
 		at += size
-		n++
+		d.data++
+		if d.sound(&out[n]) {
+			n++
+		}
 	}
 	d.at = at
-	d.data += uint32(n)
 	if at+size > d.end {
 		d.t = nil
 	}
 	return n
+}
+
+// impossible is the first bit of a count that no flow reaches: 2^48 bytes take 6 hours at
+// 100 Gbit/s. Times the sampling rate, such counts would overflow.
+const impossible = 48
+
+// sound reports whether r has counts that can be.
+func (d *Decoder) sound(r *decode.Record) bool {
+	if (r.Packets|r.Bytes)>>impossible != 0 {
+		d.dg.Faults[decode.BadField]++
+		return false
+	}
+	return true
 }
 
 // common fills r from the fields that most templates have. rec are lead bytes and the record.

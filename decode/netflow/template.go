@@ -132,7 +132,6 @@ type compiler struct {
 	clock [numFields]clock
 	vary  varying
 	size  int
-	event bool
 	seen  clock // of an observation time
 	at    place // its place
 }
@@ -185,7 +184,6 @@ func (c *compiler) add(s specifier, scope bool) {
 	if s.pen == 0 && observed[s.id] > c.seen && s.length <= 8 {
 		c.seen, c.at = observed[s.id], p
 	}
-	c.event = c.event || s.pen == 0 && s.id == firewallEvent
 	if !m.known || s.length == 0 || m.rank >= c.rank[m.field] || !m.fits(s.length) {
 		return
 	}
@@ -221,8 +219,8 @@ func (c *compiler) put(m meaning, p place) {
 	c.t.places[m.field] = p
 }
 
-// firewallEvent is the element of records that tell what a firewall did.
-const firewallEvent = 233
+// oldEvent is fEvent in NetFlow v9 of Cisco ASA before 8.3.
+const oldEvent = 40005
 
 // scopeInterface is NetFlow v9's scope of options that are about one interface (RFC 3954
 // section 6.1). Its other scopes, 1 to 5, are no elements either.
@@ -234,6 +232,9 @@ func (c *compiler) meaning(s specifier, scope bool) meaning {
 			return is(fInIf)
 		}
 		return meaning{}
+	}
+	if s.id == oldEvent && c.t.proto == decode.NetFlow9 {
+		return like(fEvent, 1)
 	}
 	return meaningOf(s.id, s.pen)
 }
@@ -325,7 +326,7 @@ func (c *compiler) directions() {
 	for _, f := range []field{fBytes, fPackets, fRevBytes, fRevPackets, fL2Bytes, fPacketLen} {
 		counts = counts || t.places[f].width != 0
 	}
-	t.event = c.event && !counts
+	t.event = t.places[fEvent].width != 0 && !counts
 }
 
 // movers lists the fields that stand behind one of variable length.
