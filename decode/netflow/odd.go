@@ -8,7 +8,7 @@ import (
 
 // forAll are the odd fields that counting does not need.
 const forAll = 1<<(fNext6Hi-firstOdd) | 1<<(fNext6Lo-firstOdd) | 1<<(fTTL-firstOdd) |
-	1<<(fL2Bytes-firstOdd) | 1<<(fVLAN-firstOdd) | 1<<(fPostVLAN-firstOdd) |
+	1<<(fVLAN-firstOdd) | 1<<(fPostVLAN-firstOdd) |
 	1<<(fInnerVLAN-firstOdd) | (1<<maxLabels-1)<<(fMPLS-firstOdd)
 
 // wanted returns the odd fields that d reads.
@@ -70,6 +70,11 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 		r.Bytes = r.Packets * n
 		r.IPLen = uint32(min(n, 1<<32-1))
 		r.Wire = r.IPLen
+	}
+	if n := load(rec, p[fL2Bytes]); n != 0 && t.family != 0 {
+		if r.Wire = mean(n, r.Packets); p[fBytes].width == 0 {
+			r.Bytes, r.IPLen = n, r.Wire // the best there is
+		}
 	}
 	if d.source != decode.RateConfigured {
 		d.ownRate(r, t, p, rec)
@@ -223,9 +228,6 @@ func extras(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 		return // the packet says it
 	}
 	r.TTL = uint8(load(rec, p[fTTL]))
-	if n := load(rec, p[fL2Bytes]); n != 0 {
-		r.Wire = mean(n, r.Packets)
-	}
 	outer := load(rec, p[fVLAN])
 	if outer == 0 {
 		outer = load(rec, p[fPostVLAN])

@@ -36,6 +36,11 @@ func TestQuirks(t *testing.T) {
 	check("totals", with(f(85, 4, 86, 4)), slices.Concat(pairData, u32(500, 5)), counts(5, 500))
 	check("deltas before totals", with(f(85, 4, 86, 4, 1, 4, 2, 4)),
 		slices.Concat(pairData, u32(500, 5, 100, 1)), counts(1, 100))
+	check("layer 2 counts alone", with(f(352, 4, 2, 4)), slices.Concat(pairData, u32(500, 5)),
+		func(r *rec) bool { return r.Bytes == 500 && r.Wire == 100 })
+	check("layer 2 counts beside", with(f(352, 4, 2, 4, 1, 4)),
+		slices.Concat(pairData, u32(570, 5, 500)),
+		func(r *rec) bool { return r.Bytes == 500 && r.IPLen == 100 && r.Wire == 114 })
 	check("out counts", with(f(23, 4, 24, 4)), slices.Concat(pairData, u32(500, 5)), counts(5, 500))
 	check("TCP flags of 2 bytes", with(f(6, 2)), append(pairData, 1, 0x12),
 		func(r *rec) bool { return r.TCPFlags == 0x12 })
@@ -281,4 +286,31 @@ func TestRates(t *testing.T) {
 	f("interface in", interfaces, []byte{0, 0, 0, 0, 5, 0, 0, 0, 6}, 64, decode.RateInterface)
 	f("interface out", interfaces, []byte{0, 0, 0, 0, 6, 0, 0, 0, 5}, 64, decode.RateInterface)
 	f("another interface", interfaces, []byte{0, 0, 0, 0, 6, 0, 0, 0, 7}, 1, decode.RateUnknown)
+}
+
+// TestRateOfOtherDomain decodes data of a domain that was told no rate, of an exporter that told
+// one for another; and applies a change from the next record on.
+func TestRateOfOtherDomain(t *testing.T) {
+	d := newDecoder()
+	h := testHeader
+	h.Domain = 0
+	tell := func(n uint32) []byte {
+		b := append(netflowtest.V9(nil, h, 2), templateSet(true, 300, 1, f2(1, 4, 34, 4))...)
+		return append(b, netflowtest.Set(nil, 300, u32(0, n)...)...)
+	}
+	decodeAll(d, arrivalOf(tell(100)), 1)
+	if got := one(d, true, pair, pairData); len(got) != 1 || got[0].Sampling != 100 {
+		t.Errorf("%+v", got)
+	}
+	data := netflowtest.Set(nil, 256, slices.Concat(pairData, pairData)...)
+	options := slices.Concat(templateSet(true, 300, 1, f2(1, 4, 34, 4)),
+		netflowtest.Set(nil, 300, u32(0, 7)...))
+	got := decodeAll(d, arrivalOf(datagram(true, data, options, data)), 3)
+	var rates []uint32
+	for _, r := range got {
+		rates = append(rates, r.Sampling)
+	}
+	if !slices.Equal(rates, []uint32{100, 100, 7, 7}) {
+		t.Error(rates)
+	}
 }

@@ -18,10 +18,11 @@ const (
 // rates are the sampling rates that options data told for a domain. Written under the Cache's
 // mutex, read by anyone.
 type rates struct {
-	whole atomic.Uint32 // N for all of the domain; 0: never told
-	last  atomic.Uint32 // N of the sampler or selector told last; 0: none
-	boot  atomic.Int64  // the exporter's start, ns since 1970; 0: never told
-	table atomic.Pointer[rateTable]
+	whole      atomic.Uint32 // N for all of the domain; 0: never told
+	last       atomic.Uint32 // N of the sampler or selector told last; 0: none
+	interfaces atomic.Bool   // table has some
+	boot       atomic.Int64  // the exporter's start, ns since 1970; 0: never told
+	table      atomic.Pointer[rateTable]
 }
 
 // rateTable is a hash table, open-addressed, of a power of two entries, at most half of which are
@@ -82,6 +83,9 @@ func (r *rates) set(seed uint64, add rate, room int64) (changed, full bool) {
 		}
 		t = t.grown(seed)
 	}
+	if add.scope == perInterface {
+		r.interfaces.Store(true)
+	}
 	changed = t.put(seed, add.key, add.scope, add.n)
 	r.table.Store(t)
 	return changed, false
@@ -121,26 +125,23 @@ func (r *rates) told() bool {
 
 // rateKey is what a record says that its sampling rate may depend on.
 type rateKey struct {
-	sampler uint64
-	in, out uint32
-	named   bool // the record has a sampler or selector
-	scope   scope
-	egress  bool
+	sampler       uint64
+	first, second uint32 // interfaces: where the record was made, and the other; 0: none
+	named         bool   // the record has a sampler or selector
+	scope         scope
 }
 
 // find returns N of a record, and where it was told; 0 where it never was.
 func (r *rates) find(seed uint64, k rateKey) (uint32, decode.RateSource) {
 	t := r.table.Load()
-	first, second := k.in, k.out
-	if k.egress {
-		first, second = second, first
-	}
 	if t != nil {
-		if n := t.find(seed, uint64(first), perInterface); n != 0 {
-			return n, decode.RateInterface
-		}
-		if n := t.find(seed, uint64(second), perInterface); n != 0 {
-			return n, decode.RateInterface
+		for _, i := range [2]uint32{k.first, k.second} {
+			if i == 0 {
+				continue
+			}
+			if n := t.find(seed, uint64(i), perInterface); n != 0 {
+				return n, decode.RateInterface
+			}
 		}
 		if k.named {
 			if n := t.find(seed, k.sampler, k.scope); n != 0 {

@@ -133,7 +133,9 @@ func (d *Decoder) time(c clock, v, last uint64) int64 {
 	case uptimes:
 		up := d.up
 		if !d.upKnown {
-			up = uint32(last)
+			if up = uint32(last); up == 0 {
+				return 0
+			}
 		}
 		return d.dg.Exported + int64(int32(uint32(v)-up))*milli
 	case millis:
@@ -208,8 +210,13 @@ func (d *Decoder) told() *rates {
 // lookUp gives r the sampling rate of its interface or sampler.
 func (d *Decoder) lookUp(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 	k := rateKey{
-		sampler: load(rec, p[fSampler]), in: r.Flow.InIf, out: r.Flow.OutIf,
-		named: p[fSampler].width != 0, scope: perSampler, egress: load(rec, p[fEgress]) == 1,
+		sampler: load(rec, p[fSampler]), named: p[fSampler].width != 0, scope: perSampler,
+	}
+	if d.rates.interfaces.Load() {
+		k.first, k.second = r.Flow.InIf, r.Flow.OutIf
+		if load(rec, p[fEgress]) == 1 {
+			k.first, k.second = k.second, k.first
+		}
 	}
 	if t.selector {
 		k.scope = perSelector
