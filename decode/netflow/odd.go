@@ -39,8 +39,7 @@ func (d *Decoder) oddRecords(out []decode.Record) int {
 		rec := d.window(d.at)
 		d.at += size
 		d.data++
-		d.common(&out[n], t, p, rec)
-		if d.sound(&out[n]) && (t.odd == 0 || d.refine(&out[n], t, p, rec)) {
+		if d.common(&out[n], t, p, rec) && (t.odd == 0 || d.refine(&out[n], t, p, rec)) {
 			n++
 		}
 	}

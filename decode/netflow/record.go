@@ -25,10 +25,10 @@ func (d *Decoder) records(out []decode.Record) int {
 	size, at := int(t.size), d.at
 	n := 0
 	for n < len(out) && at+size <= d.end {
-		d.common(&out[n], t, &t.places, d.window(at))
+		sound := d.common(&out[n], t, &t.places, d.window(at))
 		at += size
 		d.data++
-		if d.sound(&out[n]) {
+		if sound {
 			n++
 		}
 	}
@@ -43,18 +43,10 @@ func (d *Decoder) records(out []decode.Record) int {
 // 100 Gbit/s. Times the sampling rate, such counts would overflow.
 const impossible = 48
 
-// sound reports whether r has counts that can be.
-func (d *Decoder) sound(r *decode.Record) bool {
-	if (r.Packets|r.Bytes)>>impossible != 0 {
-		d.dg.Faults[decode.BadField]++
-		return false
-	}
-	return true
-}
-
 // common fills r from the fields that most templates have. rec are lead bytes and the record.
-// Fields are set in the order of memory, so that the compiler can join the stores.
-func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec *window) {
+// Fields are set in the order of memory, so that the compiler can join the stores. It reports
+// whether the counts are possible.
+func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec *window) bool {
 	r.Src = decode.Addr{Lo: fast(rec, p, t, fSrcLo) | t.srcBits}
 	r.Dst = decode.Addr{Lo: fast(rec, p, t, fDstLo) | t.dstBits}
 	if t.family != family4 {
@@ -104,6 +96,11 @@ func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec
 	} else {
 		d.lookUp(r, t, p, rec)
 	}
+	if (bytes|packets)>>impossible != 0 {
+		d.dg.Faults[decode.BadField]++
+		return false
+	}
+	return true
 }
 
 // mean returns the length of a packet of bytes/packets; 0 where that is unknown.
