@@ -91,6 +91,39 @@ func TestTemplateFlood(t *testing.T) {
 	}
 }
 
+// TestCaps fills one exporter's share, then all that there is, and a domain.
+func TestCaps(t *testing.T) {
+	limits := Limits{
+		Exporters: 64, TemplatesPerDomain: 16, DomainsPerExporter: 1000, Bytes: 1 << 20,
+	}
+	c := NewCache(limits)
+	d := NewDecoder(c, Counted, nil)
+	tell := func(exporter, domain uint32, id int) {
+		h := testHeader
+		h.Domain = domain
+		b := append(netflowtest.V9(nil, h, 1), templateSet(true, id, -1, pair)...)
+		decodeAll(d, from(b, exporter, exported+int64(id)*second), 1)
+	}
+	for id := range 20 {
+		tell(1, 1, 256+id)
+	}
+	if s := c.Stats(); s.Templates != 16 || s.Evicted != 4 {
+		t.Errorf("a domain's cap: %+v", s)
+	}
+	for e := range uint32(20) {
+		for domain := range uint32(200) {
+			tell(e, domain, 256)
+			share := max(2, int64(e+1)) * limits.Bytes / exporterShare
+			if s := c.stats; s.Bytes > min(limits.Bytes, share) {
+				t.Fatalf("%d exporters, %d domains: %+v", e, domain, s)
+			}
+		}
+	}
+	if s := c.Stats(); s.Bytes < limits.Bytes/2 || s.Exporters < exporterShare {
+		t.Errorf("less is kept than there is room for: %+v", s)
+	}
+}
+
 // TestMemory holds 10 000 exporters with 10 templates each.
 func TestMemory(t *testing.T) {
 	var before, after runtime.MemStats
@@ -178,6 +211,11 @@ func TestExpiry(t *testing.T) {
 	has(exported+hour, true)
 	has(exported+2*hour, true)
 	has(exported+3*hour+second, false)
+	decodeAll(d, from(tell, 2, exported), 1)
+	decodeAll(d, from(tell, 2, exported+hour/2), 1) // sent again
+	if len(decodeAll(d, from(data, 2, exported+hour+second), 1)) != 1 {
+		t.Error("a template that was sent again has expired")
+	}
 	decodeAll(d, from(tell, 1, exported), 1)
 	has(exported, true)
 	for _, id := range []int{256, 2} {
@@ -186,7 +224,7 @@ func TestExpiry(t *testing.T) {
 		decodeAll(d, from(datagram(false, netflowtest.Set(nil, 2, u16(id, 0)...)), 1, exported), 1)
 		has(exported, false)
 	}
-	if s := c.Stats(); s.Withdrawn != 2 || s.Templates != 0 {
+	if s := c.Stats(); s.Withdrawn != 2 || s.Templates != 1 {
 		t.Errorf("%+v", s)
 	}
 }
