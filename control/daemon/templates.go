@@ -22,12 +22,15 @@ const templatesFile = "templates"
 // templatesEvery is how often it is written, if it has changed.
 const templatesEvery = time.Minute
 
-// maxExporters is how many exporters are told apart.
-const maxExporters = 16_384
+// Bounds of what is kept of flow exporters: 10,000 with ten templates each take 72 MiB.
+const (
+	maxExporters     = 16_384
+	maxTemplateBytes = 256 << 20
+)
 
 // openExports makes what the workers of flow exports share.
 func (d *Daemon) openExports(c *config.Config, engine *control.Config) {
-	d.templates = netflow.NewCache(netflow.Limits{})
+	d.templates = netflow.NewCache(netflow.Limits{Bytes: maxTemplateBytes})
 	d.exporters = fastpath.NewExporters(maxExporters, engine.Seed)
 	engine.Templates, engine.Exporters = d.templates, d.exporters
 	d.loadTemplates(c)
