@@ -84,7 +84,7 @@ func (r *Record) clear() {
 	r.Src, r.Dst = Addr{}, Addr{}
 	r.Bytes, r.IPLen = 0, 0
 	r.SrcPort, r.DstPort = 0, 0
-	r.Proto, r.TCPFlags, r.TTL = 0, 0, 0
+	r.Proto, r.TCPFlags, r.TTL, r.IPFlags = 0, 0, 0, 0
 }
 
 // The methods below share their last parameters: b are the captured bytes from their header on,

@@ -12,6 +12,7 @@ func scribbled() Record {
 		Src: Addr{1, 2}, Dst: Addr{3, 4}, Packets: 5, Bytes: 6, IPLen: 7, Sampling: 8, Wire: 9,
 		SrcPort: 10, DstPort: 11, Proto: 12, TCPFlags: 13, TTL: 14, Version: 6,
 		Fragment: LaterFragment, NVLAN: MaxTags, NMPLS: MaxTags, NTunnels: MaxTunnels,
+		IPFlags: MoreFragments | DontFragment,
 	}
 	for i := range r.VLAN {
 		r.VLAN[i], r.MPLS[i] = uint16(i+1), uint32(i+1)

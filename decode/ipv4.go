@@ -16,6 +16,7 @@ const (
 	moreFragments = 0x2000
 	fragmentMask  = 0x3fff // more fragments, and the offset
 	offsetMask    = 0x1fff
+	flagShift     = 5 // of the flags in the field's first byte
 )
 
 // ipv4 decodes an IPv4 packet. Everything uncommon is in ipv4Rare. Inside a tunnel r.Fragment is
@@ -39,6 +40,7 @@ func (d *Decoder) ipv4(r *Record, b []byte, n uint, level uint8) Status {
 	r.SrcPort, r.DstPort = 0, 0
 	r.Proto, r.TCPFlags, r.TTL = b[offIPv4Proto], 0, b[offIPv4TTL]
 	r.Version, r.NTunnels = 4, level
+	r.IPFlags = b[offIPv4Fragment] >> flagShift & (DontFragment | MoreFragments)
 	fragment := binary.BigEndian.Uint16(b[offIPv4Fragment:]) & fragmentMask
 	if b[0] != ipv4NoOptions || fragment != 0 || length < ipv4MinLen {
 		return d.ipv4Rare(r, b, n, level)

@@ -121,3 +121,36 @@ func TestIPIP_Failure(t *testing.T) {
 	f(eth(0x0800, fragment4(0x2000, protoIPv4, inner())), 0, "ok"+outer("4", "54")+" first")
 	expect(t, Decoder{Closed: closed(IPIP)})(frame, 0, "ok"+outer("4", "54"))
 }
+
+// TestIPFlags looks at what two flags say, of IPv4's header and of IPv6's fragment header.
+func TestIPFlags(t *testing.T) {
+	body := udp(53, 4444)
+	plain6 := eth(0x86dd, ip6(protoUDP, body))
+	for _, test := range []struct {
+		name  string
+		frame []byte
+		want  uint8
+	}{
+		{"none", eth(0x0800, fragment4(0, protoUDP, body)), 0},
+		{"don't fragment", eth(0x0800, fragment4(0x4000, protoUDP, body)), DontFragment},
+		{"reserved", eth(0x0800, fragment4(0x8000, protoUDP, body)), 0},
+		{"first", eth(0x0800, fragment4(0x2000, protoUDP, body)), MoreFragments},
+		{"in between", eth(0x0800, fragment4(0x2001, protoUDP, body)), MoreFragments},
+		{"last", eth(0x0800, fragment4(0x1fff, protoUDP, body)), 0},
+		{"all", eth(0x0800, fragment4(0xe000, protoUDP, body)), DontFragment | MoreFragments},
+		{"IPv6", plain6, 0},
+		{"IPv6 first", eth(0x86dd, ip6(protoFragment, fragment6(protoUDP, 1, body))),
+			MoreFragments},
+		{"IPv6 in between", eth(0x86dd, ip6(protoFragment, fragment6(protoUDP, 9, body))),
+			MoreFragments},
+		{"IPv6 last", eth(0x86dd, ip6(protoFragment, fragment6(protoUDP, 8, body))), 0},
+		{"IPv6 in IPv4", eth(0x0800, fragment4(0x4000, protoIPv6, plain6[14:])), 0},
+	} {
+		var d Decoder
+		r := scribbled()
+		d.Decode(&r, LinkEthernet, test.frame, uint32(len(test.frame)))
+		if r.IPFlags != test.want {
+			t.Errorf("%s: %#x, want %#x", test.name, r.IPFlags, test.want)
+		}
+	}
+}

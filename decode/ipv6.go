@@ -34,7 +34,7 @@ func (d *Decoder) ipv6(r *Record, b []byte, n uint, level uint8) Status {
 	r.Bytes, r.IPLen = uint64(length), uint32(length)
 	r.SrcPort, r.DstPort = 0, 0
 	r.Proto, r.TCPFlags, r.TTL = b[offIPv6Next], 0, b[offIPv6Hops]
-	r.Version, r.NTunnels = 6, level
+	r.Version, r.NTunnels, r.IPFlags = 6, level, 0
 	if length > n {
 		r.Bytes = uint64(n)
 		d.transport(r, r.Proto, b[ipv6Len:], n-ipv6Len, level)
@@ -127,6 +127,7 @@ func (d *Decoder) extensions(r *Record, p uint8, b []byte, n uint, level uint8) 
 // setFragment reads a fragment header (RFC 8200 section 4.5).
 func (r *Record) setFragment(b []byte) Fragment {
 	v := binary.BigEndian.Uint16(b[offFragOffset:])
+	r.IPFlags = uint8(v) & MoreFragments
 	if v&fragOffset != 0 {
 		r.Fragment = LaterFragment
 	} else if v&fragMore != 0 {

@@ -54,6 +54,13 @@ const (
 	LaterFragment
 )
 
+// The bits of Record.IPFlags, as in IPv4's header (RFC 791 section 3.1). IPv6 has the latter alone,
+// in its fragment header (RFC 8200 section 4.5).
+const (
+	MoreFragments = 1 << iota
+	DontFragment
+)
+
 // Record is what the decoders make of one packet or one flow record: the same struct, so that
 // there is one accounting path. The caller owns it and reuses it; a decoder overwrites every
 // field that it documents as its own.
@@ -79,6 +86,7 @@ type Record struct {
 	NVLAN            uint8 // valid entries of VLAN, outer → inner
 	NMPLS            uint8
 	NTunnels         uint8
+	IPFlags          uint8 // DontFragment and MoreFragments of the header that Fragment is of
 
 	VLAN    [MaxTags]uint16    // VLAN IDs, 12 bits
 	MPLS    [MaxTags]uint32    // labels, 20 bits
