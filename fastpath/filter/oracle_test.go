@@ -232,7 +232,11 @@ func compare(t testing.TB, text string, random *rand.Rand, records int) (matched
 func TestMatchesLikeSlow(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	matched, all := 0, 0
-	for range 300 {
+	rounds := 300
+	if testing.Short() {
+		rounds = 30
+	}
+	for range rounds {
 		var rules []string
 		for range 1 + random.IntN(12) {
 			rules = append(rules, drawRule(random))

@@ -198,6 +198,7 @@ func fences() []fence {
 			dirs:  []string{"ring/nic", "tools/...", "bench/..."},
 			tests: true,
 		},
+		{path: "github.com/yuin/gopher-lua", dirs: []string{"fastpath/filter"}},
 		{path: "charm.land", dirs: []string{"control/top"}},
 		{path: "github.com/charmbracelet", dirs: []string{"control/top"}},
 		{path: "github.com/coreos/go-systemd", dirs: []string{"control/daemon"}},
