@@ -147,7 +147,7 @@ func addresses(of func(*rule) *[]decode.Addr) parser {
 		set := of(r)
 		err := words(value, func(text string) error {
 			a, err := netip.ParseAddr(text)
-			if err != nil || a.Zone() != "" {
+			if err != nil || a.Zone() != "" || a == netip.IPv6Unspecified() { // :: is not told
 				return fmt.Errorf("%q is no IP address", text)
 			}
 			*set = append(*set, decode.AddrFrom(a))

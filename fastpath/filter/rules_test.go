@@ -244,6 +244,7 @@ func TestParseRulesFailure(t *testing.T) {
 		{`{"fragmentation_flags":["fragment"]}`, `"fragment" is none of`},
 		{`{"agent_addresses":["router1"]}`, `"router1" is no IP address`},
 		{`{"ipv4_nexthops":["fe80::1%eth0"]}`, "is no IP address"},
+		{`{"agent_addresses":["::"]}`, `"::" is no IP address`},
 		{`{"source_prefix":"10.0.0.0"}`, `"10.0.0.0" is no prefix`},
 		{`{"source_prefix":"10.0.0.1/8"}`, "10.0.0.0/8 is the prefix"},
 		{`{"source_prefix":"::ffff:10.0.0.0/104"}`, "write it as IPv4"},

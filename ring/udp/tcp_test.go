@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -378,4 +379,97 @@ func TestGroupOf(t *testing.T) {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
+}
+
+// patient is a connection that never ends a read.
+type patient struct{}
+
+func (patient) SetReadDeadline(time.Time) error { return nil }
+
+// FuzzMessages holds the reading of a stream to a slow twin that has all of it.
+func FuzzMessages(f *testing.F) {
+	f.Add(bytes.Join([][]byte{ipfix(16, 1), ipfix(20, 2), ipfix(17, 3)[:16]}, nil), uint8(3))
+	f.Add(append(ipfix(100, 1), 0, 9), uint8(1))
+	f.Add([]byte{0, 10, 0, 15}, uint8(2))
+	s := &TCPSource{}
+	s.letters.New = func() any { return new(letter) }
+	f.Fuzz(func(t *testing.T, stream []byte, step uint8) {
+		var want [][]byte
+		end, rest := goOn, stream
+		for end == goOn {
+			switch {
+			case len(rest) == 0:
+				end = endFinished
+			case len(rest) > 1 && (rest[0] != 0 || rest[1] != 10),
+				len(rest) > 3 && rest[2] == 0 && rest[3] < 16:
+				end = endBadFrame
+			case len(rest) < 16 || len(rest) < int(rest[2])<<8+int(rest[3]):
+				end = endCutShort
+			default:
+				size := int(rest[2])<<8 + int(rest[3])
+				want, rest = append(want, rest[:size]), rest[size:]
+			}
+		}
+		in := bufio.NewReaderSize(steps{bytes.NewReader(stream), int(step) + 1}, 16)
+		for n := 0; ; n++ {
+			got := begin(patient{}, in, time.Hour)
+			var m mail
+			if got == goOn {
+				m, got = s.read(patient{}, in)
+			}
+			if got != goOn {
+				if got != end || n != len(want) {
+					t.Fatalf("ended as %d after %d messages, want %d, %d", got, n, end, len(want))
+				}
+				return
+			}
+			if !bytes.Equal(m.letter[ring.SenderLen:ring.SenderLen+m.size], want[n]) {
+				t.Fatalf("message %d differs", n)
+			}
+			s.letters.Put(m.letter)
+		}
+	})
+}
+
+// steps reads few bytes at once.
+type steps struct {
+	io.Reader
+	most int
+}
+
+func (s steps) Read(b []byte) (int, error) { return s.Reader.Read(b[:min(len(b), s.most)]) }
+
+// BenchmarkTCP receives messages of 1400 bytes from one connection that sends as fast as it can.
+func BenchmarkTCP(b *testing.B) {
+	s := listenTCP(b, TCPConfig{})
+	c := connect(b, s)
+	b.SetBytes(1400)
+	b.ReportAllocs()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		many := bytes.Repeat(ipfix(1400, 0), 32)
+		for {
+			if _, err := c.Write(many); err != nil {
+				return // closed, at the end
+			}
+		}
+	})
+	var batch ring.Batch
+	left := 0
+	for b.Loop() { // one message
+		for left == 0 {
+			n, err := s.Poll(&batch)
+			if err != nil {
+				b.Fatal(err)
+			}
+			left = n
+			s.Release(&batch)
+		}
+		left--
+	}
+	b.StopTimer()
+	if err := c.Close(); err != nil {
+		b.Error(err)
+	}
+	wg.Wait()
 }

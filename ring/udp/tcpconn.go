@@ -112,8 +112,11 @@ func (s *TCPSource) serve(c *net.TCPConn, from netip.AddrPort) {
 	s.forget(c, end)
 }
 
+// deadliner is what reading needs of a connection.
+type deadliner interface{ SetReadDeadline(time.Time) error }
+
 // begin waits for the first byte of a message.
-func begin(c *net.TCPConn, r *bufio.Reader, patience time.Duration) ending {
+func begin(c deadliner, r *bufio.Reader, patience time.Duration) ending {
 	if r.Buffered() > 0 {
 		return goOn
 	}
@@ -131,7 +134,7 @@ func begin(c *net.TCPConn, r *bufio.Reader, patience time.Duration) ending {
 }
 
 // read reads a message that has begun.
-func (s *TCPSource) read(c *net.TCPConn, r *bufio.Reader) (mail, ending) {
+func (s *TCPSource) read(c deadliner, r *bufio.Reader) (mail, ending) {
 	if r.Buffered() < ipfixHeader {
 		_ = c.SetReadDeadline(time.Now().Add(s.config.Patience)) // closed: reading says so
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -67,6 +68,9 @@ func TestAccounting(t *testing.T) {
 	lost := st.Dropped[DropSocket]
 	if st.Received != got || got+lost != sent || lost == 0 || st.Bytes != 200*got {
 		t.Errorf("%d sent, %d received and %d lost: %+v", sent, got, lost, st)
+	}
+	if told := procDrops(t, l.Addr().Port()); told != lost {
+		t.Errorf("/proc/net/udp says that %d were lost, not %d", told, lost)
 	}
 	if fill < 50 {
 		t.Errorf("lost %d with a buffer %d %% full", lost, fill)
@@ -170,4 +174,26 @@ func TestClose(t *testing.T) {
 	if after := descriptors(t); after > before+2 { // the runtime's poller has two of its own
 		t.Errorf("%d descriptors open, %d before", after, before)
 	}
+}
+
+// procDrops returns what /proc/net/udp says that the IPv4 socket at port has lost.
+func procDrops(t *testing.T, port uint16) uint64 {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(table)) {
+		columns := strings.Fields(line)
+		if !strings.HasSuffix(columns[1], fmt.Sprintf(":%04X", port)) {
+			continue
+		}
+		drops, err := strconv.ParseUint(columns[len(columns)-1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return drops
+	}
+	t.Fatal("no such socket")
+	return 0
 }
