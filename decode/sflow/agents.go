@@ -24,7 +24,7 @@ type agent struct {
 
 	used uint32 // tick of the table when it was last heard of
 
-	// Whether the sources of the agent count in one pool: see sources.
+	// Whether the sources of the agent count in one pool: see compare.
 	pool       uint32
 	source     uint64
 	sharedPool int8

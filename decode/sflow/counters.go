@@ -94,7 +94,7 @@ func (d *Decoder) counters5(b []byte, head int) {
 		records = MaxRecords
 	}
 	b = b[head:]
-	var c Interface
+	c := d.place()
 	known := false
 	for range records {
 		if len(b) < tagLen {
@@ -107,13 +107,21 @@ func (d *Decoder) counters5(b []byte, head int) {
 			d.fault(decode.BadSetLength)
 			break
 		}
-		known = d.counterRecord(&c, format, b[:size]) || known
+		known = d.counterRecord(c, format, b[:size]) || known
 		b = b[padded(int(size), len(b)):]
 	}
 	if known {
 		c.Source = source
-		d.keep(&c)
+		d.nInterfaces++
 	}
+}
+
+// place returns the place of the next interface, emptied. There is room: no sample has more than
+// one.
+func (d *Decoder) place() *Interface {
+	c := &d.interfaces[d.nInterfaces]
+	*c = Interface{}
+	return c
 }
 
 // counterRecord reads one record and reports whether it is of those that Interface has.
@@ -148,12 +156,6 @@ func (d *Decoder) counterRecord(c *Interface, format uint32, b []byte) bool {
 		}
 	}
 	return true
-}
-
-// keep adds an interface to those of the datagram; no sample has more than one.
-func (d *Decoder) keep(c *Interface) {
-	d.interfaces[d.nInterfaces] = *c
-	d.nInterfaces++
 }
 
 // generic reads the 88 bytes of if_counters.
@@ -226,10 +228,11 @@ func (d *Decoder) counters4() {
 	if kind == vlanCounters4 {
 		return
 	}
-	c := Interface{Source: source}
+	c := d.place()
+	c.Source = source
 	c.generic(b)
 	if kind == ethernetCounters {
 		c.ethernet(b[genericLen:])
 	}
-	d.keep(&c)
+	d.nInterfaces++
 }

@@ -36,7 +36,8 @@ type Decoder struct {
 	fallback uint32
 
 	datagram    decode.Datagram
-	agent       *agent // of the datagram; nil: it has none
+	agent       *agent // of the datagram
+	first       bool   // no sample of it has been counted
 	agents      agents
 	sources     sources
 	nInterfaces int
@@ -57,7 +58,7 @@ func NewDecoder(want Fields, inner *decode.Decoder) *Decoder {
 // Begin takes up a datagram and reads its header. What was left of the one before is dropped.
 func (d *Decoder) Begin(a *decode.Arrival) {
 	d.datagram = decode.Datagram{Exporter: a.Source}
-	d.nInterfaces = 0
+	d.nInterfaces, d.first = 0, true
 	d.rest, d.left = nil, 0
 	d.override = min(a.Sampling, decode.MaxSampling)
 	d.fallback = min(max(a.Default, 1), decode.MaxSampling)

@@ -48,6 +48,7 @@ func TestDamage(t *testing.T) {
 	f(1, "no_addresses=1 bad_count=1 too_many=1", put(sampled.Sample(), offRecords, 257), good)
 	f(1, "no_addresses=1 bad_count=1 too_many=1", put(sampled.Sample(), offRecords, 1<<31), good)
 	f(2, "bad_count=1", put(good, offRecords, 2), good)
+	f(1, "no_addresses=1", put(good, offRecords, 0), good)
 	f(1, "bad_set_length=1", sflowtest.Tagged(1, make([]byte, 31)), good)
 	f(1, "bad_set_length=1", sflowtest.Tagged(3, make([]byte, 43)), good)
 	f(1, "bad_set_length=2", sflowtest.Tagged(2, make([]byte, 11)),

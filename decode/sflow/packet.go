@@ -25,7 +25,12 @@ func (d *Decoder) begin(r *decode.Record, source uint64, rate, pool, drops uint3
 		return
 	}
 	if d.want == Counted {
-		rate = d.sources.find(d.agent.tag, source).add(d.agent, source, rate, pool, drops)
+		if d.first {
+			d.first = false
+			d.agent.compare(source, rate, pool)
+		}
+		known := d.sources.find(d.agent.tag, source, d.agents.tick)
+		rate = known.add(d.agent, rate, pool, drops)
 	}
 	r.Sampling = min(rate, decode.MaxSampling)
 	d.datagram.Learned, d.datagram.Rate = decode.RateRecord, r.Sampling
@@ -84,7 +89,14 @@ func (d *Decoder) sampledHeader(p *packet, protocol, frame, stripped, size uint3
 func (d *Decoder) frame(r *decode.Record, link decode.Link, n, stripped uint32, header []byte) {
 	d.inner.Decode(r, link, header, n-min(stripped, n))
 	r.Wire = max(n, r.Wire)
-	if d.want == All && r.Version != 0 && r.NTunnels == 0 {
+	if d.want == All {
+		class(r, link, header)
+	}
+}
+
+// class tells the traffic class of a packet outside any tunnel, which its header holds.
+func class(r *decode.Record, link decode.Link, header []byte) {
+	if r.Version != 0 && r.NTunnels == 0 {
 		r.Flow.TOS = trafficClass(link, header)
 	}
 }

@@ -20,7 +20,6 @@ type source struct {
 // sources is the effective sampling rates by agent, sub-agent and source.
 type sources struct {
 	seed uint64
-	tick uint32
 	sets [][ways]source
 }
 
@@ -29,22 +28,24 @@ func (t *sources) init() {
 	t.sets = make([][ways]source, 1<<sourceBits/ways)
 }
 
-// find returns the entry of a source of an agent, an empty one with its tag where it is new.
-func (t *sources) find(agent, id uint64) *source {
-	t.tick++
+// find returns the entry of a source of an agent, an empty one with its tag where it is new. now is
+// the number of the datagram.
+func (t *sources) find(agent, id uint64, now uint32) *source {
 	tag := mix(agent^t.seed, id) | 1
 	set := &t.sets[tag>>(64-sourceBits+2)]
-	oldest := 0
 	for i := range set {
 		if set[i].tag == tag {
-			set[i].used = t.tick
+			set[i].used = now
 			return &set[i]
 		}
-		if t.tick-set[i].used > t.tick-set[oldest].used {
+	}
+	oldest := 0
+	for i := range set {
+		if now-set[i].used > now-set[oldest].used {
 			oldest = i
 		}
 	}
-	set[oldest] = source{tag: tag, used: t.tick}
+	set[oldest] = source{tag: tag, used: now}
 	return &set[oldest]
 }
 
@@ -64,11 +65,7 @@ const (
 )
 
 // add counts a sample and returns the rate that it stands for.
-func (s *source) add(a *agent, id uint64, rate, pool, drops uint32) uint32 {
-	if a.source != id {
-		a.compare(id, rate, pool)
-	}
-	a.pool = pool
+func (s *source) add(a *agent, rate, pool, drops uint32) uint32 {
 	seen, dropped := pool-s.lastPool, drops-s.lastDrops
 	s.lastPool, s.lastDrops = pool, drops
 	if s.configured != rate || s.taken >= window || int32(seen|dropped) < 0 {
@@ -130,12 +127,14 @@ func near(a, b, within uint64) bool {
 
 // compare learns whether the sources of an agent count in one pool, as some do against the
 // standard: then the pool goes on from a sample of one source to the next of another. A source's
-// share of such a pool is not known.
+// share of such a pool is not known. It looks at the first sample of each datagram.
 func (a *agent) compare(id uint64, rate, pool uint32) {
-	if step := pool - a.pool; uint64(step) < 64*uint64(rate) {
+	switch step := pool - a.pool; {
+	case a.source == id:
+	case uint64(step) < 256*uint64(rate):
 		a.sharedPool = min(a.sharedPool+1, 64)
-	} else {
+	default:
 		a.sharedPool = max(a.sharedPool-8, -64)
 	}
-	a.source = id
+	a.source, a.pool = id, pool
 }

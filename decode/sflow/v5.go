@@ -19,21 +19,18 @@ const (
 
 // next5 reads samples of version 5 until out is full.
 func (d *Decoder) next5(out []decode.Record) int {
-	n := 0
-	for n < len(out) && d.left > 0 {
-		d.left--
-		b := d.rest
+	n, b, left := 0, d.rest, d.left
+	for ; n < len(out) && left > 0; left-- {
 		if len(b) < tagLen {
 			d.stop(missing(b))
-			break
+			return n
 		}
 		format, size := be32(b), be32(b[4:])
 		b = b[tagLen:]
 		if uint64(size) > uint64(len(b)) {
 			d.stop(decode.BadSetLength)
-			break
+			return n
 		}
-		d.rest = b[padded(int(size), len(b)):]
 		ok := false
 		if format == flowSample {
 			ok = d.flow5(&out[n], b[:size])
@@ -43,7 +40,9 @@ func (d *Decoder) next5(out []decode.Record) int {
 		if ok {
 			n++
 		}
+		b = b[padded(int(size), len(b)):]
 	}
+	d.rest, d.left = b, left
 	return n
 }
 
@@ -73,18 +72,49 @@ func missing(b []byte) decode.Fault {
 }
 
 // flow5 reads a flow sample: sequence number, source, rate, pool, drops, input, output, records.
+// Nearly every one begins with the header of an Ethernet frame, and many end with it: that way is
+// straight, with as few calls as can be.
 func (d *Decoder) flow5(r *decode.Record, b []byte) bool {
+	if len(b) < firstHeader || be32(b[compactLen:]) != rawHeader ||
+		be32(b[compactLen+tagLen:]) != headerEthernet || be32(b[offCompact:]) == 0 {
+		return d.anyFlow5(r, b)
+	}
+	size, header := uint64(be32(b[compactLen+4:])), uint64(be32(b[firstHeader-4:]))
+	if size > uint64(len(b)-compactLen-tagLen) || header+headerAt-tagLen > size {
+		return d.anyFlow5(r, b)
+	}
+	d.begin(r, compactSource(be32(b[4:])), be32(b[8:]), be32(b[12:]), be32(b[16:]))
+	in, out := be32(b[20:]), be32(b[24:])
+	r.Flow = decode.Flow{}
+	r.Flow.InIf, r.Flow.OutIf = in, out
+	if in >= internal || out >= internal { // a format, or none
+		r.Flow = interfaces(in>>formatShift, in&formatMask, out>>formatShift, out&formatMask)
+	}
+	frame, stripped := be32(b[compactLen+tagLen+4:]), be32(b[compactLen+tagLen+8:])
+	d.inner.Decode(r, decode.LinkEthernet, b[firstHeader:firstHeader+header],
+		frame-min(stripped, frame))
+	r.Wire = max(frame, r.Wire)
+	if d.want == All {
+		class(r, decode.LinkEthernet, b[firstHeader:firstHeader+header])
+	}
+	n := be32(b[offCompact:])
+	if n == 1 && r.Version != 0 {
+		return true
+	}
+	b = b[compactLen+tagLen:]
+	return d.records5(r, n-1, b[padded(int(size), len(b)):], frame)
+}
+
+// anyFlow5 reads a flow sample that begins with anything else.
+func (d *Decoder) anyFlow5(r *decode.Record, b []byte) bool {
 	if len(b) < compactLen {
 		d.fault(decode.BadSetLength)
 		return false
 	}
 	d.begin(r, compactSource(be32(b[4:])), be32(b[8:]), be32(b[12:]), be32(b[16:]))
 	in, out := be32(b[20:]), be32(b[24:])
-	r.Flow = decode.Flow{InIf: in, OutIf: out}
-	if in >= internal || out >= internal { // a format, or none
-		r.Flow = interfaces(in>>formatShift, in&formatMask, out>>formatShift, out&formatMask)
-	}
-	return d.records5(r, be32(b[offCompact:]), b[compactLen:])
+	r.Flow = interfaces(in>>formatShift, in&formatMask, out>>formatShift, out&formatMask)
+	return d.records5(r, be32(b[offCompact:]), b[compactLen:], 0)
 }
 
 // expanded5 reads a flow sample whose source and interfaces have 32 bits each.
@@ -96,34 +126,15 @@ func (d *Decoder) expanded5(r *decode.Record, b []byte) bool {
 	source := uint64(be32(b[4:]))<<32 | uint64(be32(b[8:]))
 	d.begin(r, source, be32(b[12:]), be32(b[16:]), be32(b[20:]))
 	r.Flow = interfaces(be32(b[24:]), be32(b[28:]), be32(b[32:]), be32(b[36:]))
-	return d.records5(r, be32(b[offRecord:]), b[expandedLen:])
+	return d.records5(r, be32(b[offRecord:]), b[expandedLen:], 0)
 }
 
 // compactSource spreads a data source of 8 bits of type and 24 of index.
 func compactSource(s uint32) uint64 { return uint64(s>>24)<<32 | uint64(s&(1<<24-1)) }
 
-// records5 reads the n records of a flow sample and reports whether they made one of ours. Nearly
-// every sample begins with the header of an Ethernet frame, and many end with it.
-func (d *Decoder) records5(r *decode.Record, n uint32, b []byte) bool {
-	if n == 0 || len(b) < headerAt || be32(b) != rawHeader || be32(b[tagLen:]) != headerEthernet {
-		return d.others5(r, n, b, 0)
-	}
-	size, header := be32(b[4:]), be32(b[headerAt-4:])
-	if uint64(size) > uint64(len(b)-tagLen) || uint64(header)+headerAt-tagLen > uint64(size) {
-		return d.others5(r, n, b, 0)
-	}
-	frame, stripped := be32(b[tagLen+4:]), be32(b[tagLen+8:])
-	d.frame(r, decode.LinkEthernet, frame, stripped, b[headerAt:headerAt+header])
-	if n == 1 && r.Version != 0 {
-		return true
-	}
-	b = b[tagLen:]
-	return d.others5(r, n-1, b[padded(int(size), len(b)):], frame)
-}
-
-// others5 reads n records of a flow sample of which a header may have been read, of a frame of that
-// length.
-func (d *Decoder) others5(r *decode.Record, n uint32, b []byte, frame uint32) bool {
+// records5 reads n records of a flow sample of which a header may have been read, of a frame of
+// that length, and reports whether they all made one of ours.
+func (d *Decoder) records5(r *decode.Record, n uint32, b []byte, frame uint32) bool {
 	if n > MaxRecords {
 		d.fault(decode.TooMany)
 		n = MaxRecords
@@ -185,6 +196,9 @@ func (d *Decoder) record5(p *packet, format uint32, b []byte) {
 // headerAt is where in a record the sampled header begins: behind protocol, frame length, stripped
 // bytes and its own length.
 const headerAt = tagLen + 16
+
+// firstHeader is where in a flow sample that begins with a sampled header that begins.
+const firstHeader = compactLen + headerAt
 
 // rawHeader5 reads a sampled header.
 func (d *Decoder) rawHeader5(p *packet, b []byte) {
