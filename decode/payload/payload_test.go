@@ -162,6 +162,9 @@ func TestFragments_Failure(t *testing.T) {
 			if g := found(&finder, decode.LinkRaw, b); g != "" {
 				t.Errorf("made %q", g)
 			}
+			if n := len(finder.assembly.partial); n > maxPartial {
+				t.Errorf("%d datagrams are kept", n)
+			}
 		}
 		finder.End()
 		if got != want {
@@ -177,6 +180,7 @@ func TestFragments_Failure(t *testing.T) {
 	f("", part(1, 1, 64, 128)) // without its head nobody can say what it was
 	f("2055:56 ", part(1, 1, 0, 64), part(1, 1, 56, 128))
 	f("2055:56 ", part(1, 1, 0, 64), part(1, 1, 0, 72))
+	f("2055:56 ", part(1, 1, 0, 64), part(1, 1, 72, 128), part(1, 1, 64, 80))
 	f("2055:56 ", part(1, 1, 0, 64), part(1, 0, 128, 200), part(1, 0, 64, 128))
 	f("2055:56 ", part(1, 1, 0, 64), part(2, 0, 64, 200))
 	f("2055:56 ", part(1, 1, 0, 64), ip4(1, 0x1fff, 17, body[:64]))

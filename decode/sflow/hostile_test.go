@@ -49,6 +49,10 @@ func TestDamage(t *testing.T) {
 	f(1, "no_addresses=1 bad_count=1 too_many=1", put(sampled.Sample(), offRecords, 1<<31), good)
 	f(2, "bad_count=1", put(good, offRecords, 2), good)
 	f(1, "no_addresses=1", put(good, offRecords, 0), good)
+	for more := uint32(1); more <= 8; more++ { // a record that reaches into the next sample
+		f(1, "no_addresses=1 bad_set_length=1",
+			put(good, offRecordSize, be32(good[offRecordSize:])+more), good)
+	}
 	f(1, "bad_set_length=1", sflowtest.Tagged(1, make([]byte, 31)), good)
 	f(1, "bad_set_length=1", sflowtest.Tagged(3, make([]byte, 43)), good)
 	f(1, "bad_set_length=2", sflowtest.Tagged(2, make([]byte, 11)),

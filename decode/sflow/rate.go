@@ -10,6 +10,7 @@ type source struct {
 	pool       uint64 // packets that it saw since the window began
 	taken      uint32 // samples that arrived of them
 	drops      uint32 // samples that it says it dropped of them
+	late       uint32 // samples that came after younger ones
 	lastPool   uint32
 	lastDrops  uint32
 	configured uint32 // sampling rate as exported
@@ -57,6 +58,7 @@ const (
 	noise      = 36 // per cent
 	worthwhile = 5  // per cent of samples dropped from which on they are made up for
 	smoothing  = 8  // windows over which a rate that is not the one told is averaged
+	maxLate    = 16 // samples that may be late in a window, and by how many: else all began anew
 
 	// A pool that makes the rate greater or smaller by more than these is no evidence: 4096 is a
 	// processor that samples 1:1000 of 100 Mpps and can send 25 samples a second.
@@ -67,32 +69,37 @@ const (
 // add counts a sample and returns the rate that it stands for.
 func (s *source) add(a *agent, rate, pool, drops uint32) uint32 {
 	seen, dropped := pool-s.lastPool, drops-s.lastDrops
-	s.lastPool, s.lastDrops = pool, drops
 	if s.configured != rate || s.taken >= window || int32(seen|dropped) < 0 {
-		return s.turn(a, rate, seen, dropped)
+		return s.turn(a, rate, pool, drops)
 	}
+	s.lastPool, s.lastDrops = pool, drops
 	s.pool += uint64(seen)
 	s.drops += dropped
 	s.taken++
 	return s.rate
 }
 
-// turn begins a window. One that is full is judged. One that ends before, because the rate is
-// another or the counters went back, is not: of the sample at hand nobody knows what it follows.
-func (s *source) turn(a *agent, rate, seen, dropped uint32) uint32 {
+// turn takes a sample that begins a window, or comes late. A window that is full is judged. One
+// that ends before, because the rate is another or the counters began anew, is not: of the sample
+// at hand nobody knows what it follows.
+func (s *source) turn(a *agent, rate, pool, drops uint32) uint32 {
+	seen, dropped := pool-s.lastPool, drops-s.lastDrops
+	taken := uint32(1)
 	switch {
 	case s.configured != rate:
 		s.configured, s.rate = rate, rate
-		seen, dropped = 0, 0
+		seen, dropped, taken = 0, 0, 0
+	case int32(seen) < 0 && uint64(-seen) < maxLate*uint64(rate) && s.late < maxLate:
+		s.late++
+		s.taken++
+		return s.rate
 	case int32(seen|dropped) < 0:
-		seen, dropped = 0, 0
+		seen, dropped, taken = 0, 0, 0
 	default:
 		s.rate = s.effective(a.sharedPool > 0)
 	}
-	s.pool, s.drops, s.taken = uint64(seen), dropped, 0
-	if seen > 0 {
-		s.taken = 1
-	}
+	s.lastPool, s.lastDrops = pool, drops
+	s.pool, s.drops, s.taken, s.late = uint64(seen), dropped, taken, 0
 	return s.rate
 }
 

@@ -196,4 +196,87 @@ func TestManySources(t *testing.T) {
 			t.Fatalf("%+v of a sound agent", *g)
 		}
 	}
+	s.datagram += 5
+	s.rates(d, 1)
+	if g := d.Datagram(); g.Lost != 5 {
+		t.Errorf("a sound agent was forgotten: %d datagrams are lost, want 5", g.Lost)
+	}
+}
+
+// TestLateSamples: samples that come in another order change nothing.
+func TestLateSamples(t *testing.T) {
+	var s source
+	var a agent
+	pool := uint32(1<<32 - 1e6)
+	for i := range 10_000 {
+		pool += 4000
+		late := uint32(0)
+		switch i % 10 {
+		case 3:
+			late = 4000
+		case 4:
+			late = ^uint32(4000) + 1
+		}
+		if got := s.add(&a, 1000, pool+late, 0); i > 1000 && (got < 3900 || got > 4100) {
+			t.Fatalf("sample %d: 1:%d, want 1:4000", i, got)
+		}
+	}
+}
+
+// TestRestart: a device that begins anew, early or late in its life, costs no more than a window.
+func TestRestart(t *testing.T) {
+	for _, before := range []uint32{10, 200, 1_000_000} {
+		var s source
+		var a agent
+		for i := range before {
+			s.add(&a, 1000, 1000*i, 0)
+		}
+		for i := range uint32(10_000) {
+			if got := s.add(&a, 1000, 1000*i, 0); got != 1000 {
+				t.Fatalf("after %d samples, sample %d: 1:%d", before, i, got)
+			}
+		}
+	}
+}
+
+// TestFrozenPool: a pool that stands still is no evidence.
+func TestFrozenPool(t *testing.T) {
+	s := source{configured: 1000, rate: 4000, lastPool: 7}
+	var a agent
+	for range 2 * window {
+		s.add(&a, 1000, 7, 0)
+	}
+	if s.rate != 1000 {
+		t.Errorf("1:%d, want 1:1000", s.rate)
+	}
+}
+
+// TestHysteresis: what is within noise of the rate told is that rate; once it was beyond, half
+// the noise must do.
+func TestHysteresis(t *testing.T) {
+	f := func(seen, now, drops, want uint32) {
+		t.Helper()
+		s := source{pool: uint64(seen) * window, configured: 1000, rate: now, drops: drops}
+		if got := s.effective(false); got != want {
+			t.Errorf("1:%d seen, 1:%d now, %d drops: 1:%d, want 1:%d", seen, now, drops, got, want)
+		}
+		if got := s.effective(true); got != 1000 {
+			t.Errorf("a pool of several: 1:%d", got)
+		}
+	}
+	f(1000, 1000, 0, 1000)
+	f(1350, 1000, 0, 1000)
+	f(1370, 1000, 0, 1370)
+	f(1300, 1370, 0, 1361)
+	f(1170, 1370, 0, 1000)
+	f(740, 1000, 0, 1000)
+	f(700, 1000, 0, 700)
+	f(4000, 1370, 0, 4000)
+	f(1200, 1000, 6, 1000)
+	f(1200, 1000, 32, 1250)
+	f(1000, 1000, 1280, 1000)
+	f(62, 1000, 0, 1000)
+	f(63, 1000, 0, 63)
+	f(4_096_000, 1000, 0, 4_096_000)
+	f(4_096_001, 1000, 0, 1000)
 }

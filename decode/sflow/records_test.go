@@ -99,6 +99,7 @@ func TestRecords(t *testing.T) {
 	f(shown4+head+in3out4+" tos=184", raw, ip4, ip6)
 	f(shown4+head+in3out4+" tos=184", arp, raw)
 	f(shown4+head+in3out4+" tos=184", raw, arp, raw)
+	f(shown4+head+in3out4+" tos=184", raw, sflowtest.Header(1, 78, 4, frame(isIPv6, udp6())))
 
 	vlans := func(in, out uint32) []byte {
 		return sflowtest.Tagged(1001, sflowtest.U32(in, 0, out, 0))
@@ -116,6 +117,7 @@ func TestRecords(t *testing.T) {
 	f(shown4+head+in3out4+" tos=184 via 192.0.2.254", router, raw)
 	f(shown4+head+in3out4+" tos=184 from=64501 to=64505 via 2001:db8::fe", raw, gateway)
 	f(shown4+head+in3out4+" tos=184 from=64501 to=64505 via 192.0.2.254", gateway, raw, router)
+	f(shown4+head+in3out4+" tos=184 from=64501 to=64505 via 192.0.2.254", router, gateway, raw)
 	f(shown4+head+in3out4+" tos=184", raw, sflowtest.Tagged(1002, sflowtest.U32(0, 24, 24)),
 		sflowtest.Tagged(1003, sflowtest.U32(0, 64500, 0, 0, 0, 0, 0)))
 	for format := uint32(1004); format < 1050; format++ {
