@@ -175,31 +175,28 @@ func TestRateChange(t *testing.T) {
 	}
 }
 
-// TestManySources: invented agents and sources take no memory, and sound ones no harm.
+// TestManySources: invented agents and sources take no memory, and those that go on sending are
+// not forgotten for them: neither what they lost, nor at which rate they sample.
 func TestManySources(t *testing.T) {
 	d := NewDecoder(Counted, &decode.Decoder{})
 	header := sflowtest.Header(1, 146, 4, frame(isIPv4, udp4()))
-	var out [1]decode.Record
 	s := newDevice(1000)
+	s.drop, s.told = 0.75, false
+	s.rates(d, 10_000)
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 20_000 {
-		f := sflowtest.Flow{Source: random.Uint32(), Rate: 1000, Pool: random.Uint32()}
-		h := sflowtest.Head{Agent: agent4, Sub: random.Uint32(), Sequence: random.Uint32()}
-		d.Begin(&decode.Arrival{Payload: h.Datagram(f.Sample(header))})
-		if d.Next(out[:]) != 1 || out[0].Sampling != 1000 {
-			t.Fatalf("1:%d", out[0].Sampling)
+	for round := range 2000 {
+		for range 8 {
+			f := sflowtest.Flow{Source: random.Uint32(), Rate: 700, Pool: random.Uint32()}
+			h := sflowtest.Head{Agent: agent4, Sub: random.Uint32(), Sequence: random.Uint32()}
+			if all := read(d, h.Datagram(f.Sample(header))); all[0].Sampling != 700 {
+				t.Fatalf("1:%d, want 1:700", all[0].Sampling)
+			}
 		}
-		if got := s.rates(d, 1)[0]; got != 1000 {
-			t.Fatalf("1:%d of a sound agent", got)
+		s.datagram++
+		got, g := s.rates(d, 1)[0], d.Datagram()
+		if got < 3400 || got > 4600 || g.Lost != 1 || g.Restart || g.Late {
+			t.Fatalf("round %d: a sound agent samples 1:%d, %+v", round, got, *g)
 		}
-		if g := d.Datagram(); g.Lost != 0 || g.Restart || g.Late {
-			t.Fatalf("%+v of a sound agent", *g)
-		}
-	}
-	s.datagram += 5
-	s.rates(d, 1)
-	if g := d.Datagram(); g.Lost != 5 {
-		t.Errorf("a sound agent was forgotten: %d datagrams are lost, want 5", g.Lost)
 	}
 }
 

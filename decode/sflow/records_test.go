@@ -125,6 +125,23 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestStripped: what was stripped off is of the frame, but not of the packet, so that a packet
+// that claims more than the rest is damaged. What was captured is there all the same.
+func TestStripped(t *testing.T) {
+	ppp := sflowtest.Join([]byte{0xff, 3, 0, 0x21}, udp4()[:46])
+	for stripped, want := range map[uint32]uint64{0: 128, 4: 128, 5: 127, 14: 118, 1 << 31: 46} {
+		for _, header := range [][]byte{ // the straight way, and the other
+			sflowtest.Header(1, 14+128+4, stripped, frame(isIPv4, udp4())[:14+46]),
+			sflowtest.Header(14, 4+128+4, stripped, ppp),
+		} {
+			all := read(NewDecoder(All, nil), one(sampled.Sample(header)))
+			if len(all) != 1 || all[0].Wire != be32(header[12:]) || all[0].Bytes != want {
+				t.Errorf("%d stripped: %s; want %d bytes", stripped, listed(all), want)
+			}
+		}
+	}
+}
+
 // TestPorts: what agents put in place of ports where there are none is left out.
 func TestPorts(t *testing.T) {
 	d := NewDecoder(All, &decode.Decoder{})
