@@ -24,6 +24,7 @@ type Stats struct {
 	Damaged   [MaxReasons]uint64 // of Processed: not understood to the end, by decode.Status
 	Foreign   uint64             // of Processed: neither address is ours
 	Internal  uint64             // of Processed: both addresses are ours
+	Ignored   uint64             // of Processed, one address is ours: left out by a rule or script
 	Unplaced  uint64             // counts made in an aggregate: the directory had no room
 	LostSamples,
 	LostHints uint64
@@ -34,15 +35,14 @@ type Stats struct {
 }
 
 // Exports are what a worker made of flow exports in one epoch, beside Stats: there Received, Bytes
-// and Shed are of datagrams, Processed of those that were exports; Foreign, Internal and Unplaced
-// are of records.
+// and Shed are of datagrams, Processed of those that were exports; Foreign, Internal, Ignored and
+// Unplaced are of records.
 //
 // Received = Processed + Shed + Denied + Invalid, to the datagram.
 type Exports struct {
 	Denied    uint64             // datagrams of senders that the configuration does not allow
 	Invalid   uint64             // datagrams that are no export
 	Records   uint64             // that had addresses
-	Ignored   uint64             // of Records: a rule or the script left them out
 	Unslotted uint64             // counts that found no FlowSlot left
 	Skipped   [MaxReasons]uint64 // what made no record, by decode.Skip
 	Faults    [MaxReasons]uint64 // parts that could not be read, by decode.Fault

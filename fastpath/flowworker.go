@@ -33,20 +33,23 @@ type FlowWorker struct {
 	made      int  // ops so far
 	filled    int  // records so far
 	turn      uint // which record of a datagram tells how long flows take
+	script    script
 
 	records [ring.BurstSize]decode.Record
 	ops     [maxOps]counters.FlowOp
 	from    [ring.BurstSize]decode.FlowProto // of records
+	agents  [ring.BurstSize]decode.Addr      // exporters of records
 }
 
 // NewFlowWorker returns a worker that is ready for Step.
 func NewFlowWorker(c *FlowConfig) *FlowWorker {
 	w := &FlowWorker{
 		exporters: c.Exporters, rules: c.Rules,
-		netflow: netflow.NewDecoder(c.Cache, netflow.Counted, c.Inner),
-		sflow:   sflow.NewDecoder(sflow.Counted, c.Inner),
+		netflow: netflow.NewDecoder(c.Cache, netflow.All, c.Inner),
+		sflow:   sflow.NewDecoder(sflow.Filtered, c.Inner),
 	}
 	w.base.init(&c.Config)
+	w.script.follow(w.epoch.Policy)
 	w.arrival.Default = c.Rules.unknown
 	return w
 }
@@ -59,6 +62,7 @@ func (w *FlowWorker) Run(stop *atomic.Bool) error { return run(w.Step, stop) }
 func (w *FlowWorker) Step() (int, error) {
 	n, err := w.poll()
 	if n > 0 {
+		w.script.burst(w.batch.Now)
 		for i := range n {
 			w.datagram(i)
 		}
@@ -66,6 +70,7 @@ func (w *FlowWorker) Step() (int, error) {
 		w.source.Release(&w.batch)
 	}
 	w.move()
+	w.script.follow(w.epoch.Policy)
 	return n, err
 }
 
@@ -103,7 +108,7 @@ func (w *FlowWorker) datagram(i int) {
 			if n = w.netflow.Next(w.records[w.filled:]); n == 0 {
 				break
 			}
-			w.fill(n, w.netflow.Datagram().Proto)
+			w.fill(n, w.netflow.Datagram())
 		}
 		w.close(w.netflow.Datagram(), first)
 	case kindSFlow:
@@ -117,7 +122,7 @@ func (w *FlowWorker) datagram(i int) {
 			if n = w.sflow.Next(w.records[w.filled:]); n == 0 {
 				break
 			}
-			w.fill(n, w.sflow.Datagram().Proto)
+			w.fill(n, w.sflow.Datagram())
 		}
 		w.close(w.sflow.Datagram(), first)
 	default:
@@ -146,9 +151,9 @@ func kindOf(b []byte) int {
 }
 
 // fill notes that the decoder has filled n records more.
-func (w *FlowWorker) fill(n int, p decode.FlowProto) {
+func (w *FlowWorker) fill(n int, d *decode.Datagram) {
 	for i := w.filled; i < w.filled+n; i++ {
-		w.from[i] = p
+		w.from[i], w.agents[i] = d.Proto, d.Exporter
 	}
 	w.filled += n
 }
@@ -201,6 +206,10 @@ func (w *FlowWorker) count() {
 			t.Stats.Foreign++
 			continue
 		}
+		if !w.keep(i) {
+			t.Stats.Ignored++
+			continue
+		}
 		hash := flowHash(r, w.seed)
 		if dst != 0 {
 			w.place(i, hash, &policy.places[dst-1], r.Dst, 0)
@@ -218,6 +227,16 @@ func (w *FlowWorker) count() {
 		w.prove(&ops[i])
 	}
 	w.filled = 0
+}
+
+// keep reports whether record i is to be counted.
+func (w *FlowWorker) keep(i int) bool {
+	r, agent := &w.records[i], w.agents[i]
+	rules := w.epoch.Policy.filter.Rules
+	if rules != nil && rules.Match(r, agent) >= 0 {
+		return false
+	}
+	return w.script.state == nil || w.script.state.Keep(r, w.from[i], agent)
 }
 
 // mostCounted is the most packets or bytes of one record that are believed: a terabyte.

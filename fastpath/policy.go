@@ -5,10 +5,12 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"weir/counters"
 	"weir/counters/prefix"
 	"weir/decode"
+	"weir/fastpath/filter"
 )
 
 // Aspect is what a limit on packets or bytes looks at.
@@ -45,7 +47,18 @@ type Policy struct {
 	places  []place // by prefix.Value - 1
 	shares  [][2]share
 	decoder *decode.Decoder
+	filter  Filter
 }
+
+// Filter says which traffic of ours is not counted.
+type Filter struct {
+	Rules  *filter.Rules  // nil: none
+	Script *filter.Script // asked about flow records that no rule matches; nil: none
+	Budget time.Duration  // CPU time per second that Script may take of each worker
+}
+
+// SetFilter makes p leave out what f says. It is called before p is published.
+func (p *Policy) SetFilter(f Filter) { p.filter = f }
 
 // place is where the hosts under one prefix are counted.
 type place struct {

@@ -161,6 +161,10 @@ func (w *Worker) read(from, to int) {
 			stats.Foreign++
 			continue
 		}
+		if policy.filter.Rules != nil && policy.filter.Rules.Match(r, decode.Addr{}) >= 0 {
+			stats.Ignored++
+			continue
+		}
 		w.hash = flowHash(r, w.seed)
 		if dst != 0 {
 			w.place(uint8(i), r, &policy.places[dst-1], r.Dst, 0)

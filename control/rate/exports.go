@@ -13,6 +13,7 @@ type Exports struct {
 
 	Foreign     uint64 // of Records: neither address is ours
 	Internal    uint64 // of Records: both addresses are ours
+	Ignored     uint64 // of Records: left out by a rule or script
 	Unplaced    uint64 // counts made in an aggregate, for want of a place in the directory
 	Unmerged    uint64 // host-seconds that found no room in the merged table
 	LostSamples uint64
@@ -26,13 +27,13 @@ func (e *Exports) Add(s *counters.Stats) {
 	e.Shed += s.Shed
 	e.Foreign += s.Foreign
 	e.Internal += s.Internal
+	e.Ignored += s.Ignored
 	e.Unplaced += s.Unplaced
 	e.LostSamples += s.LostSamples
 	x := &s.Exports
 	e.Denied += x.Denied
 	e.Invalid += x.Invalid
 	e.Records += x.Records
-	e.Ignored += x.Ignored
 	e.Unslotted += x.Unslotted
 	for i := range x.Skipped {
 		e.Skipped[i] += x.Skipped[i]
@@ -47,10 +48,11 @@ func (e *Exports) Since(before *Exports) (d Exports) {
 		Processed: e.Processed - before.Processed, Shed: e.Shed - before.Shed,
 		Exports: counters.Exports{
 			Denied: e.Denied - before.Denied, Invalid: e.Invalid - before.Invalid,
-			Records: e.Records - before.Records, Ignored: e.Ignored - before.Ignored,
+			Records: e.Records - before.Records,
 			Unslotted: e.Unslotted - before.Unslotted,
 		},
 		Foreign: e.Foreign - before.Foreign, Internal: e.Internal - before.Internal,
+		Ignored: e.Ignored - before.Ignored,
 		Unplaced: e.Unplaced - before.Unplaced, Unmerged: e.Unmerged - before.Unmerged,
 		LostSamples: e.LostSamples - before.LostSamples,
 	}

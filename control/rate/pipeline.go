@@ -10,6 +10,7 @@ type Pipeline struct {
 	Processed uint64 // had addresses
 	Foreign   uint64 // of Processed: neither address is ours
 	Internal  uint64 // of Processed: both addresses are ours
+	Ignored   uint64 // of Processed, one address is ours: left out by a rule
 	Shed      uint64 // dropped at random because a worker fell behind
 	Dropped   [counters.MaxReasons]uint64
 	Damaged   [counters.MaxReasons]uint64
@@ -26,6 +27,7 @@ func (p *Pipeline) Since(before *Pipeline) (d Pipeline) {
 		Received: p.Received - before.Received, Bytes: p.Bytes - before.Bytes,
 		Processed: p.Processed - before.Processed, Foreign: p.Foreign - before.Foreign,
 		Internal: p.Internal - before.Internal, Shed: p.Shed - before.Shed,
+		Ignored:  p.Ignored - before.Ignored,
 		Unplaced: p.Unplaced - before.Unplaced, Unmerged: p.Unmerged - before.Unmerged,
 		LostSamples: p.LostSamples - before.LostSamples, LostHints: p.LostHints - before.LostHints,
 	}
@@ -43,6 +45,7 @@ func (p *Pipeline) Add(s *counters.Stats) {
 	p.Processed += s.Processed
 	p.Foreign += s.Foreign
 	p.Internal += s.Internal
+	p.Ignored += s.Ignored
 	p.Shed += s.Shed
 	for i := range s.Dropped {
 		p.Dropped[i] += s.Dropped[i]

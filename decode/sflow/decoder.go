@@ -14,6 +14,9 @@ const (
 	// Sampling is the effective rate of the source.
 	Counted Fields = iota
 
+	// Filtered is everything that Record has room for, with the effective rate.
+	Filtered
+
 	// All is everything that Record has room for; Sampling is as exported.
 	All
 )

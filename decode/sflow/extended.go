@@ -49,7 +49,7 @@ func (d *Decoder) switched(p *packet, b []byte) {
 
 // routed reads extended router data: next hop, lengths of the two prefixes.
 func (d *Decoder) routed(p *packet, b []byte) {
-	if d.want != All {
+	if d.want == Counted {
 		return
 	}
 	hop, _, ok := address(b)
@@ -65,7 +65,7 @@ func (d *Decoder) routed(p *packet, b []byte) {
 // gateway reads extended gateway data: BGP's next hop, the router's AS, that of the source, its
 // peer's, the path to the destination, communities, local preference.
 func (d *Decoder) gateway(p *packet, b []byte) {
-	if d.want != All {
+	if d.want == Counted {
 		return
 	}
 	hop, b, ok := address(b)

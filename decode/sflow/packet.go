@@ -24,7 +24,7 @@ func (d *Decoder) begin(r *decode.Record, source uint64, rate, pool, drops uint3
 		r.Sampling = d.untold()
 		return
 	}
-	if d.want == Counted {
+	if d.want != All {
 		if d.first {
 			d.first = false
 			d.agent.compare(source, rate, pool)
@@ -89,7 +89,7 @@ func (d *Decoder) sampledHeader(p *packet, protocol, frame, stripped, size uint3
 func (d *Decoder) frame(r *decode.Record, link decode.Link, n, stripped uint32, header []byte) {
 	d.inner.Decode(r, link, header, n-min(stripped, n))
 	r.Wire = max(n, r.Wire)
-	if d.want == All {
+	if d.want != Counted {
 		class(r, link, header)
 	}
 }

@@ -210,7 +210,7 @@ func listLen(b []byte) (int, bool) {
 
 // gateway4 reads extended gateway data that is wholly there; it has no next hop.
 func (d *Decoder) gateway4(p *packet, b []byte) {
-	if d.want != All {
+	if d.want == Counted {
 		return
 	}
 	f := &p.record.Flow

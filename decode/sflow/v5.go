@@ -94,7 +94,7 @@ func (d *Decoder) flow5(r *decode.Record, b []byte) bool {
 	d.inner.Decode(r, decode.LinkEthernet, b[firstHeader:firstHeader+header],
 		frame-min(stripped, frame))
 	r.Wire = max(frame, r.Wire)
-	if d.want == All {
+	if d.want != Counted {
 		class(r, decode.LinkEthernet, b[firstHeader:firstHeader+header])
 	}
 	n := be32(b[offCompact:])
