@@ -66,6 +66,8 @@ type Config struct {
 
 	Mitigation Mitigation
 
+	Filter fastpath.Filter // what is not counted
+
 	// Of inputs with Exports, shared by their workers; NewEngine makes what is nil.
 	Templates *netflow.Cache
 	Exporters *fastpath.Exporters

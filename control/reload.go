@@ -12,6 +12,7 @@ import (
 	"weir/control/detect"
 	"weir/counters"
 	"weir/decode"
+	"weir/fastpath"
 )
 
 // Change is what a running engine can take on: everything but its inputs, memory and seed.
@@ -20,6 +21,7 @@ type Change struct {
 	Ban      ban.Config
 	Decoder  *decode.Decoder
 	Evidence capture.Limits
+	Filter   fastpath.Filter
 
 	Mitigation Mitigation // but for its Actor, which stays
 }
@@ -39,7 +41,7 @@ const (
 func (l *Live) Reload(ctx context.Context, c Change) error {
 	config := l.config // inputs, memory and seed never change
 	config.Policy, config.Ban, config.Decoder = c.Policy, c.Ban, c.Decoder
-	config.Evidence, config.Mitigation = c.Evidence, c.Mitigation
+	config.Evidence, config.Mitigation, config.Filter = c.Evidence, c.Mitigation, c.Filter
 	config.Mitigation.Actor = l.config.Mitigation.Actor
 	config.Ban.DryRun = c.Ban.DryRun || config.Mitigation.Actor == nil
 	plans, err := l.prepare(&config)

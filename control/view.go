@@ -163,7 +163,11 @@ func newFastPolicy(c *Config, l *counters.Layout, inputs []int) (*fastpath.Polic
 			return nil, errors.New("a view is of frames or of flow exports, not of both")
 		}
 	}
-	return fastpath.NewPolicy(l, fastGroups(&c.Policy), c.Decoder, sampling)
+	p, err := fastpath.NewPolicy(l, fastGroups(&c.Policy), c.Decoder, sampling)
+	if err == nil {
+		p.SetFilter(c.Filter)
+	}
+	return p, err
 }
 
 func workerSeed(c *Config, number int) uint64 { return c.Seed + uint64(number)<<32 }

@@ -42,6 +42,7 @@ type Config struct {
 	Capture    Capture           `yaml:"capture"`
 	Replay     Replay            `yaml:"replay"`
 	Decode     Decode            `yaml:"decode"`
+	Filter     Filter            `yaml:"filter"`
 	BGP        BGP               `yaml:"bgp"`
 	Ban        Ban               `yaml:"ban"`
 	Governor   Governor          `yaml:"governor"`
@@ -69,6 +70,7 @@ func Default() Config {
 		Version: Version,
 		Mode:    Observe,
 		Replay:  Replay{SamplingRate: 1},
+		Filter:  Filter{LuaBudget: 20},
 		BGP: BGP{Blackhole: Blackhole{
 			Communities: []ban.Community{ban.Blackhole, ban.NoExport},
 			NextHop:     netip.MustParseAddr("192.0.2.1"),

@@ -51,6 +51,15 @@ func TestReferenceUncommented(t *testing.T) {
 			t.Errorf("capture.afpacket[%d] is %+v, by default %+v", i, mirror, def)
 		}
 	}
+	for i, port := range c.Capture.Flows {
+		port.Listen, port.Cores, port.Exporters, port.Overrides = "", nil, nil, nil
+		var def Flows
+		def.setDefaults()
+		if !reflect.DeepEqual(port, def) {
+			t.Errorf("capture.flows[%d] is %+v, by default %+v", i, port, def)
+		}
+	}
+	want.Filter = Filter{c.Filter.Rules, c.Filter.Lua, want.Filter.LuaBudget}
 	for i, peer := range c.BGP.Peers {
 		def := Peer{Address: peer.Address, AS: peer.AS, PasswordFile: peer.PasswordFile}
 		def.setDefaults()
@@ -129,7 +138,8 @@ func allKeys(v reflect.Value, all map[string]bool) {
 // TestReferenceExplains fails if an option has no text of its own, or a text that gives no default.
 func TestReferenceExplains(t *testing.T) {
 	sections := []string{
-		"incoming", "outgoing", "capture", "replay", "decode", "tunnels", "bgp", "blackhole", "ban",
+		"incoming", "outgoing", "capture", "replay", "decode", "filter", "tunnels", "bgp",
+		"blackhole", "ban",
 		"governor", "actions", "evidence", "memory", "api", "metrics",
 	}
 	text := ""

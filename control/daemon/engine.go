@@ -29,13 +29,17 @@ func EngineConfig(c *config.Config, lengthFromIP bool, seed uint64) (control.Con
 		d.Closed[t] = !open
 	}
 	policy := c.Policy()
+	filter, err := loadFilter(&c.Filter)
+	if err != nil {
+		return control.Config{}, err
+	}
 	return control.Config{
 		Policy: policy,
 		Ban: ban.Config{
 			Time: c.Ban.Time, Quiet: c.Ban.Quiet, DryRun: c.Mode != config.Enforce,
 			Communities: c.BGP.Blackhole.Communities, Policy: policy.Hash(),
 		},
-		Decoder: d, Memory: budget, Seed: seed,
+		Decoder: d, Memory: budget, Seed: seed, Filter: filter,
 		Evidence: capture.Limits{
 			Before: (c.Evidence.MaxPackets + 1) / 2, After: (c.Evidence.MaxPackets + 1) / 2,
 		},

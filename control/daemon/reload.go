@@ -83,7 +83,7 @@ func (d *Daemon) take(ctx context.Context, c *config.Config, restart []string) e
 	protectSelf(&engine.Mitigation.Rules)
 	err = d.live.Reload(ctx, control.Change{
 		Policy: engine.Policy, Ban: engine.Ban, Decoder: engine.Decoder, Evidence: engine.Evidence,
-		Mitigation: engine.Mitigation,
+		Mitigation: engine.Mitigation, Filter: engine.Filter,
 	})
 	if err != nil {
 		return err
