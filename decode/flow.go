@@ -41,14 +41,15 @@ const (
 // Skip says why something in a datagram that is readable made no record.
 type Skip uint8
 
-// The reasons, in the order of skipNames. NoTemplate counts data sets, the others records.
+// The reasons, in the order of skipNames. NoTemplate counts data sets, the others records or
+// samples.
 const (
 	NoTemplate  Skip = iota
 	NoAddresses      // pure layer 2, or a header that is not IP
 	NATEvent         // a translation that began or ended: no traffic
 	NoTraffic        // a record without any count of packets or bytes that is no flow
 	NoHeader         // sFlow: a sampled header of a protocol that is not read
-	Foreign          // sFlow: a sample or record of an enterprise or format that is not read
+	Foreign          // sFlow: a sample that is not read, or a record of another enterprise
 	NumSkips
 )
 

@@ -71,6 +71,10 @@ func (t *agents) find(ip decode.Addr, sub uint32) *agent {
 	return &set[oldest]
 }
 
+// mostLost is how far ahead a sequence number may be for datagrams to be lost; beyond, it is of
+// another sequence.
+const mostLost = 1 << 26
+
 // reordered is how far back a sequence number may lie, in datagrams, to be late, and not the
 // sequence of an agent that began anew.
 const reordered = 1024
@@ -86,7 +90,7 @@ func (a *agent) sequence(dg *decode.Datagram, sequence, uptime uint32) {
 	case back <= reordered && (uptime >= a.uptime || a.uptime-uptime < lateMillis):
 		dg.Late = true
 		return
-	case ahead >= 1<<31 || uptime < a.uptime && a.uptime-uptime < 1<<31:
+	case ahead > mostLost || uptime < a.uptime && a.uptime-uptime < 1<<31:
 		dg.Restart = true
 	default:
 		dg.Lost = ahead

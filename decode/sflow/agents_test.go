@@ -48,6 +48,8 @@ func TestSequence(t *testing.T) {
 	f("early restart", "0 restart 0", step{70, hour}, step{1, 10}, step{2, 20})
 	f("restart far ahead", "0 restart 0", step{70, hour}, step{99, 10}, step{100, 20})
 	f("restart in step", "0 restart 0", step{70, hour}, step{71, 10}, step{72, 20})
+	f("far ahead", "0 67108864 restart 0", step{7, 1}, step{8 + 1<<26, 2}, step{10 + 2<<26, 3},
+		step{11 + 2<<26, 4})
 	f("far back", "0 restart 0", step{70_000, hour}, step{60_000, hour + 1}, step{60_001, hour + 2})
 }
 

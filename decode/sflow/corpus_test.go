@@ -192,6 +192,35 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+// TestCorpusRates: no device of the corpus drops samples, so that the effective rate is the one
+// told in every sample.
+func TestCorpusRates(t *testing.T) {
+	dir := corpusDir(t)
+	for _, s := range sessions(t, dir) {
+		told := sflow.NewDecoder(sflow.All, nil)
+		effective := sflow.NewDecoder(sflow.Counted, nil)
+		var a, b [64]decode.Record
+		for _, p := range payloads(t, s.pcap) {
+			arrival := decode.Arrival{Payload: p.data}
+			told.Begin(&arrival)
+			effective.Begin(&arrival)
+			n := told.Next(a[:])
+			if m := effective.Next(b[:]); m != n {
+				t.Fatalf("%s frame %d: %d and %d records", s.name, p.frame, n, m)
+			}
+			for i := range n {
+				if a[i].Sampling != b[i].Sampling {
+					t.Fatalf("%s frame %d: 1:%d, told 1:%d", s.name, p.frame, b[i].Sampling,
+						a[i].Sampling)
+				}
+			}
+			if l := effective.Datagram().Lost; l != 0 && s.agree {
+				t.Logf("%s frame %d: %d datagrams lost", s.name, p.frame, l)
+			}
+		}
+	}
+}
+
 func compare(t *testing.T, s *session, want map[int][]row) {
 	d := sflow.NewDecoder(sflow.All, &decode.Decoder{})
 	var out [4]decode.Record

@@ -132,9 +132,9 @@ func near(a, b, within uint64) bool {
 	return a*100 <= b*(100+within) && b*100 <= a*(100+within)
 }
 
-// compare learns whether the sources of an agent count in one pool, as some do against the
-// standard: then the pool goes on from a sample of one source to the next of another. A source's
-// share of such a pool is not known. It looks at the first sample of each datagram.
+// compare learns whether the sources of an agent count in one pool, against the standard: then the
+// pool goes on from a sample of one source to the next of another, and what the others' samples
+// add would be taken for dropped ones. It looks at the first sample of each datagram.
 func (a *agent) compare(id uint64, rate, pool uint32) {
 	switch step := pool - a.pool; {
 	case a.source == id:
