@@ -136,6 +136,21 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestIn has sets of all sizes, with gaps.
+func TestIn(t *testing.T) {
+	for size := range 3 * few {
+		var set []span
+		for i := range uint32(size) {
+			set = append(set, span{10 * i, 10*i + 5})
+		}
+		for n := range uint32(10*size + 10) {
+			if want := n/10 < uint32(size) && n%10 <= 5; in(set, n) != want {
+				t.Errorf("%d in %v: %v", n, set, !want)
+			}
+		}
+	}
+}
+
 func TestMatchAgent(t *testing.T) {
 	rs := mustParse(t, `{"agent_addresses":["203.0.113.9","2001:db8::9"]}`)
 	r := packet(nil)

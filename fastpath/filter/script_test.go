@@ -87,11 +87,13 @@ func TestFieldsChange(t *testing.T) {
 	s := load(t, hook(`
 		local n = 0
 		for _ in pairs(flow) do n = n + 1 end
-		return n ~= 37 or flow.bytes ~= flow.src_port or flow.src_ip ~= flow.next_hop`), nil)
+		local port = flow.src_port
+		return n ~= 37 or flow.bytes ~= port + 100000 or
+			flow.src_ip ~= "10.0." .. math.floor(port / 256) .. "." .. port % 256`), nil)
 	for n := range uint64(2000) {
-		r := decode.Record{Version: 4, Bytes: n * 7 % 65536, SrcPort: uint16(n * 7)}
-		r.Src = decode.AddrFrom4(uint32(n))
-		r.Flow.NextHop = r.Src
+		port := uint32(n) * 7 % 65536
+		r := decode.Record{Version: 4, Bytes: uint64(port) + 100_000, SrcPort: uint16(port)}
+		r.Src = decode.AddrFrom4(10<<24 | port)
 		if s.Keep(&r, decode.IPFIX, agent9) {
 			t.Fatalf("record %d: %+v", n, s.Stats())
 		}
@@ -216,6 +218,20 @@ func TestFailures(t *testing.T) {
 			!strings.Contains(st.Reason, test.want) || len(st.Reason) > maxReason {
 			t.Errorf("%s: %+v", test.body, st)
 		}
+	}
+}
+
+// TestProtectedCalls has a script catch errors for as long as it may: that costs more than other
+// instructions do.
+func TestProtectedCalls(t *testing.T) {
+	s := load(t, `
+local n = 0
+function process_netflow() while true do n = n + 1 pcall(error) end end
+function process_sflow() return n <= 100 end`, nil)
+	r := flow()
+	s.Keep(&r, decode.NetFlow9, agent9)
+	if st := s.Stats(); !s.Keep(&r, decode.SFlow5, agent9) || st.Failed != 1 {
+		t.Errorf("over 100 calls: %+v", st)
 	}
 }
 

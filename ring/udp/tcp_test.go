@@ -300,6 +300,25 @@ func TestTCPClose(t *testing.T) {
 	}
 }
 
+// TestTCPCloseFull has a connection wait for room in the queue.
+func TestTCPCloseFull(t *testing.T) {
+	s := listenTCP(t, TCPConfig{})
+	c := connect(t, s)
+	for n := range uint32(queued + 10) {
+		write(t, c, ipfix(100, n))
+	}
+	for len(s.queue) < queued {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(10 * time.Millisecond) // until the next is read
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Stats().Dropped[DropClosed]; got != queued+1 {
+		t.Errorf("%d messages were lost, of %d in the queue and one before it", got, queued)
+	}
+}
+
 // TestTCPSleep wakes a Poll by Wake and by Close.
 func TestTCPSleep(t *testing.T) {
 	s := listenTCP(t, TCPConfig{})

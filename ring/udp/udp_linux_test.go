@@ -165,6 +165,11 @@ func TestClose(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
+		for _, s := range l.Sources() {
+			if s.polling.Load() {
+				t.Error("closed while Poll used the socket")
+			}
+		}
 		wg.Wait()
 		l.Sources()[0].Wake() // of one that is closed: nothing
 		if err := l.Close(); err != nil {
