@@ -137,6 +137,20 @@ func TestBuffer(t *testing.T) {
 	}
 }
 
+// TestNotPermitted needs a user who may not have ports below 1024.
+func TestNotPermitted(t *testing.T) {
+	l, err := Open(Config{Listen: "127.0.0.1:1", Clock: clock})
+	if err == nil {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		t.Skip("port 1 is permitted to this user")
+	}
+	if !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), "CAP_NET_BIND_SERVICE") {
+		t.Error(err)
+	}
+}
+
 // TestUnread has datagrams in the socket when it is closed, after some were lent.
 func TestUnread(t *testing.T) {
 	l := listen(t, Config{Listen: "127.0.0.1:0"})
