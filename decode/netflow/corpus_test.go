@@ -230,7 +230,7 @@ func decodeAll(d *Decoder, a *decode.Arrival, size int) (list []decode.Record) {
 var dirty = decode.Record{
 	Src: decode.Addr{Hi: 1, Lo: 2}, Dst: decode.Addr{Hi: 3, Lo: 4}, Packets: 5, Bytes: 6,
 	IPLen: 7, Sampling: 8, Wire: 9, SrcPort: 10, DstPort: 11, Proto: 12, TCPFlags: 13, TTL: 14,
-	Version: 15, Fragment: 2, NVLAN: 3, NMPLS: 4, NTunnels: 2,
+	Version: 15, Fragment: 2, IPFlags: 3, NVLAN: 3, NMPLS: 4, NTunnels: 2,
 	Flow: decode.Flow{
 		Start: 1, End: 2, NextHop: decode.Addr{Hi: 5, Lo: 6}, SrcAS: 3, DstAS: 4, InIf: 5,
 		OutIf: 6, Forwarding: 7, TOS: 8,

@@ -139,16 +139,16 @@ func transport(r *decode.Record, t *template, p *[numFields]place, rec *window) 
 	if icmp != 0 {
 		r.DstPort = icmp
 	}
-	switch flags := load(rec, p[fFragFlags]); {
+	// The first byte of fragmentFlags (IPFIX element 197) has the bits where IPv4's header does.
+	flags := load(rec, p[fFragFlags]) >> (8 * (max(p[fFragFlags].width, 1) - 1)) >> 5
+	r.IPFlags = uint8(flags) & (decode.DontFragment | decode.MoreFragments)
+	switch {
 	case load(rec, p[fFragOffset]) != 0:
 		r.Fragment = decode.LaterFragment
-	case flags>>(8*(max(p[fFragFlags].width, 1)-1))&moreFragments != 0:
+	case r.IPFlags&decode.MoreFragments != 0:
 		r.Fragment = decode.FirstFragment
 	}
 }
-
-// moreFragments is the bit of fragmentFlags (IPFIX element 197) in its first byte.
-const moreFragments = 1 << 5
 
 // moments corrects the times of r where its start, or a duration, are told apart.
 func (d *Decoder) moments(r *decode.Record, t *template, p *[numFields]place, rec *window) {

@@ -74,7 +74,13 @@ func TestQuirks(t *testing.T) {
 	check("fragment", with(f(88, 2)), append(pairData, 0, 185),
 		func(r *rec) bool { return r.Fragment == decode.LaterFragment })
 	check("first fragment", with(f(197, 1)), append(pairData, 0x20),
-		func(r *rec) bool { return r.Fragment == decode.FirstFragment })
+		func(r *rec) bool {
+			return r.Fragment == decode.FirstFragment && r.IPFlags == decode.MoreFragments
+		})
+	check("not to be fragmented", with(f(197, 2)), append(pairData, 0x40, 0),
+		func(r *rec) bool {
+			return r.Fragment == decode.NotFragment && r.IPFlags == decode.DontFragment
+		})
 	check("tags", with(f(58, 2, 245, 2, 70, 3, 71, 3)),
 		append(pairData, 0, 100, 0, 7, 0, 1, 0x01, 0, 2, 0x11), func(r *rec) bool {
 			return r.NVLAN == 2 && r.VLAN[0] == 100 && r.VLAN[1] == 7 && r.NMPLS == 2 &&

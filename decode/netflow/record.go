@@ -61,7 +61,7 @@ func (d *Decoder) common(r *decode.Record, t *template, p *[numFields]place, rec
 	if r.Proto == protoICMP || r.Proto == protoICMP6 {
 		r.SrcPort = 0
 	}
-	r.TTL, r.Version = 0, t.version
+	r.TTL, r.IPFlags, r.Version = 0, 0, t.version
 	r.Fragment, r.NVLAN, r.NMPLS, r.NTunnels = decode.NotFragment, 0, 0, 0
 
 	f := &r.Flow

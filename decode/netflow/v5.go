@@ -67,7 +67,7 @@ func (d *Decoder) record5(r *decode.Record, b *[record5]byte) {
 	if r.Proto == protoICMP || r.Proto == protoICMP6 {
 		r.SrcPort = 0
 	}
-	r.Version, r.TTL, r.Fragment = 4, 0, decode.NotFragment
+	r.Version, r.TTL, r.IPFlags, r.Fragment = 4, 0, 0, decode.NotFragment
 	r.NVLAN, r.NMPLS, r.NTunnels = 0, 0, 0
 
 	f := &r.Flow

@@ -33,7 +33,7 @@ func scribbled() decode.Record {
 	r := decode.Record{
 		Src: a, Dst: a, Packets: 77, Bytes: 77, IPLen: 77, Sampling: 77, Wire: 77, SrcPort: 77,
 		DstPort: 77, Proto: 77, TCPFlags: 77, TTL: 77, Version: 77, Fragment: 2, NVLAN: 3,
-		NMPLS: 3, NTunnels: 3,
+		NMPLS: 3, NTunnels: 3, IPFlags: 3,
 	}
 	r.Flow = decode.Flow{
 		Start: 7, End: 7, NextHop: a, SrcAS: 7, DstAS: 7, InIf: 7, OutIf: 7, Forwarding: 7, TOS: 7,
