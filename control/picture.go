@@ -1,7 +1,6 @@
 package control
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -58,29 +57,32 @@ type Moment struct{ Packets, Bytes [2]uint64 }
 
 // Picture is the last whole second of everything but single hosts.
 type Picture struct {
-	Time     int64 // its end, nanoseconds since 1970 UTC; 0 before the first
-	Window   int64 // its length, nanoseconds
-	Pipeline rate.Pipeline
-	Last     rate.Pipeline // of the second alone
-	Counts   [2]rate.Counts
-	Total    [2]rate.Counts // since the start
-	Flows    [2]uint64      // of all hosts; known only while hosts are kept
-	Active   int            // hosts with a packet
-	History  []Moment       // the oldest first
-	Networks []NetworkSecond
-	Workers  []WorkerSecond
-	Open     []ban.Incident // without their timelines
-	Routes   int            // mitigations in force, dry runs included
-	Attacks  uint64
-	Late     uint64
-	Refused  [3]uint64                 // as Engine.Refused
-	Memory   uint64                    // bytes of tables
-	Budget   uint64                    // that they may take
-	Frozen   bool                      // announcing is
-	Denied   [governor.Refusals]uint64 // asks, by the rule that refused
+	Time        int64 // its end, nanoseconds since 1970 UTC; 0 before the first
+	Window      int64 // its length, nanoseconds
+	Pipeline    rate.Pipeline
+	Last        rate.Pipeline  // of the second alone
+	Exports     rate.Exports   // of flow exports, which are not in Pipeline
+	LastExports rate.Exports   // of the second alone
+	Counts      [2]rate.Counts // of each direction the view with most packets
+	Total       [2]rate.Counts // since the start
+	Flows       [2]uint64      // of all hosts; known only while hosts are kept
+	Active      int            // hosts with a packet
+	History     []Moment       // the oldest first
+	Networks    []NetworkSecond
+	Workers     []WorkerSecond
+	Open        []ban.Incident // without their timelines
+	Routes      int            // mitigations in force, dry runs included
+	Attacks     uint64
+	Late        uint64
+	Refused     [3]uint64                 // as Engine.Refused
+	Memory      uint64                    // bytes of tables
+	Budget      uint64                    // that they may take
+	Frozen      bool                      // announcing is
+	Denied      [governor.Refusals]uint64 // asks, by the rule that refused
 }
 
-// Hosts are the hosts of the last second, in order of address within a view.
+// Hosts are the hosts of the last second: of each direction the view with most packets. They are in
+// order of address, where there is one view twice over: those with a counter of their own first.
 type Hosts struct {
 	Time   int64
 	Window int64
@@ -199,105 +201,6 @@ func (b *board) askedNow() map[counters.Key]int64 {
 	return nil
 }
 
-// survey is the loop's walk over one second's entries.
-type survey struct {
-	board  *board
-	now    int64
-	window int64
-	keep   bool // hosts are wanted, and nobody reads the last ones
-	counts [2]rate.Counts
-	flows  [2]uint64
-	active int
-
-	view     *view
-	networks []NetworkSecond
-	first    int // of the view's networks in networks
-	net      int
-	host     HostSecond
-	most     uint64 // packets of host in its stronger direction
-	some     bool   // host is one
-	spread   [65]int
-}
-
-// begin starts the walk over the second that ends now.
-func (b *board) begin(now, window int64) *survey {
-	s := &b.walk
-	networks := s.networks[:0]
-	*s = survey{board: b, now: now, window: window, networks: networks}
-	if now <= b.wanted.Load() && b.big.TryLock() {
-		s.keep = true
-		b.hosts.All, b.hosts.Time, b.hosts.Window = b.hosts.All[:0], now, window
-		b.hosts.Floor = b.floor
-	}
-	return s
-}
-
-// enter comes to the entries of v.
-func (s *survey) enter(v *view) {
-	s.flush()
-	s.view, s.first, s.net = v, len(s.networks), len(s.networks)
-	for i := range v.layout.Networks {
-		n := v.layout.Networks[i]
-		s.networks = append(s.networks, NetworkSecond{
-			Network: n, first: counters.KeyOf(n.Prefix.Addr()),
-		})
-	}
-}
-
-// note takes one entry, in the merger's order.
-func (s *survey) note(en *counters.Entry) {
-	d := direction(en.Outgoing())
-	c := rate.CountsOf(en)
-	s.counts[d].Add(&c)
-	n := s.network(en.Key)
-	n.Counts[d].Add(&c)
-	if !s.some || s.host.Key != en.Key {
-		s.active++
-		n.Active++
-	}
-	if en.Aggregate() {
-		s.flush()
-		return
-	}
-	if s.some && s.host.Key != en.Key {
-		s.flush()
-	}
-	if !s.some {
-		s.host, s.some, s.most = HostSecond{Key: en.Key}, true, 0
-	}
-	packets, _ := en.Total()
-	s.most = max(s.most, packets)
-	if s.keep {
-		s.host.Counts[d] = c
-		s.host.Flows[d], s.host.AtLeast[d] = s.view.merger.Flows(en)
-		s.flows[d] += s.host.Flows[d] // no two hosts have a flow in common in one direction
-	}
-}
-
-// network returns the network that holds the key of some host. Keys come in order, twice.
-func (s *survey) network(key counters.Key) *NetworkSecond {
-	inside := func(i int) bool { return s.networks[i].first.Compare(key) <= 0 }
-	if !inside(s.net) {
-		s.net = s.first
-	}
-	for s.net+1 < len(s.networks) && inside(s.net+1) {
-		s.net++
-	}
-	return &s.networks[s.net]
-}
-
-// flush keeps the host at hand.
-func (s *survey) flush() {
-	if !s.some {
-		return
-	}
-	s.some = false
-	s.spread[bits.Len64(s.most)]++
-	if b := s.board; s.keep && s.most >= b.floor && len(b.hosts.All) < maxHosts {
-		b.hosts.All = append(b.hosts.All, s.host)
-	}
-}
-
 // end leaves the picture of the second.
 func (b *board) end(e *Engine, s *survey) {
 	s.flush()
@@ -308,7 +211,8 @@ func (b *board) end(e *Engine, s *survey) {
 	b.floor = floorOf(&s.spread)
 	p := &b.picture
 	p.Last = e.Pipeline.Since(&p.Pipeline)
-	p.Time, p.Window, p.Pipeline = s.now, s.window, e.Pipeline
+	p.LastExports = e.Exports.Since(&p.Exports)
+	p.Time, p.Window, p.Pipeline, p.Exports = s.now, s.window, e.Pipeline, e.Exports
 	p.Counts, p.Flows, p.Active = s.counts, s.flows, s.active
 	for d := range p.Total {
 		p.Total[d].Add(&s.counts[d])
@@ -326,17 +230,6 @@ func (b *board) end(e *Engine, s *survey) {
 		p.Open[len(p.Open)-1].Timeline = nil
 	})
 	b.show()
-}
-
-// floorOf returns the least power of two of packets that so few hosts have that they can be kept.
-func floorOf(spread *[65]int) uint64 {
-	n := 0
-	for i := 64; i > 0; i-- {
-		if n += spread[i]; n > maxHosts {
-			return 1 << i
-		}
-	}
-	return 0
 }
 
 // remember appends the second to the history.
@@ -363,27 +256,5 @@ func (p *Picture) workers(e *Engine, now int64) {
 			})
 			w.second = counters.Stats{}
 		}
-	}
-}
-
-// keepAsked looks up the hosts that were asked for.
-func (b *board) keepAsked(e *Engine) {
-	asked := b.askedNow()
-	b.hosts.Asked = make(map[counters.Key]HostSecond, len(asked))
-	for key := range asked {
-		h := HostSecond{Key: key}
-		for _, v := range e.views {
-			slot, direct, ours := v.layout.Slot(key.Addr())
-			for d := range h.Counts {
-				if !ours {
-					continue
-				}
-				if en := v.merger.Find(key, slot, direct, d == int(rate.Outgoing)); en != nil {
-					h.Counts[d] = rate.CountsOf(en)
-					h.Flows[d], h.AtLeast[d] = v.merger.Flows(en)
-				}
-			}
-		}
-		b.hosts.Asked[key] = h
 	}
 }

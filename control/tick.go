@@ -45,7 +45,7 @@ func (e *Engine) judgeWatched(v *view, h *rate.Host, now int64) {
 // tick judges every host on the second that ends now, and lets the book age.
 func (e *Engine) tick(now int64) {
 	window := now - e.tickStart
-	survey := e.board.begin(now, window)
+	survey, several := e.board.begin(now, window), len(e.views) > 1
 	for _, v := range e.views {
 		v.settle(e.tickStart, now)
 		v.merger.Sort()
@@ -53,11 +53,16 @@ func (e *Engine) tick(now int64) {
 		survey.enter(v)
 		for i := range v.merged {
 			en := v.merger.Entry(i)
-			survey.note(en)
+			if !several {
+				survey.note(en)
+			}
 			if v.above(en, &e.quiet[direction(en.Outgoing())]) {
 				e.judgeEntry(v, en, now, window)
 			}
 		}
+	}
+	if several {
+		survey.fuse(e.views)
 	}
 	e.followIncidents(now, window)
 	e.mitigate(now)

@@ -310,6 +310,10 @@ func (g *Merger) Sort() {
 // Len returns the number of entries.
 func (g *Merger) Len() int { return g.n }
 
+// Direct returns how many of the entries are of direct hosts and aggregates: after Sort the first
+// ones. They are in order of address, and so are the others.
+func (g *Merger) Direct() int { return g.n - g.listed }
+
 // Entry returns entry i, in order after Sort. It is valid until Reset.
 func (g *Merger) Entry(i int) *Entry {
 	if g.sorted {
