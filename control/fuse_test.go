@@ -26,7 +26,9 @@ func newSights(tb testing.TB, views int, networks ...string) *sights {
 	var limits detect.Thresholds
 	limits[0].Value[rate.PPS], limits[0].Set[rate.PPS] = 1e9, true
 	c := Config{
-		Policy:  detect.Policy{Groups: []detect.Hostgroup{{Name: detect.Global, Thresholds: limits}}},
+		Policy: detect.Policy{Groups: []detect.Hostgroup{
+			{Name: detect.Global, Thresholds: limits},
+		}},
 		Ban:     ban.Config{DryRun: true},
 		Decoder: &decode.Decoder{}, Memory: 1 << 30, Seed: 1, Start: start,
 	}
@@ -143,7 +145,10 @@ func TestViewsAreOneInThePicture(t *testing.T) {
 	want := []struct {
 		host    string
 		packets [2]uint64
-	}{{"10.0.0.7", [2]uint64{100, 40}}, {"10.0.0.9", [2]uint64{5, 0}}, {"10.0.2.1", [2]uint64{50, 0}}}
+	}{
+		{"10.0.0.7", [2]uint64{100, 40}}, {"10.0.0.9", [2]uint64{5, 0}},
+		{"10.0.2.1", [2]uint64{50, 0}},
+	}
 	if len(h.All) != len(want) {
 		t.Fatalf("%d hosts, want %d", len(h.All), len(want))
 	}

@@ -17,6 +17,8 @@ type Backend interface {
 	Why(ctx context.Context, a netip.Addr) (Why, error)
 	Networks() NetworkList
 	Cores() CoreList
+	// Exporters returns the exporters of flows that fit q, those with most flows first.
+	Exporters(q ExporterQuery) ExporterList
 	// Attacks returns the incidents in that state: active, over or all.
 	Attacks(state string) AttackList
 	// Attack returns one incident, or ErrNotFound.

@@ -36,6 +36,9 @@ func TestRoundTrip(t *testing.T) {
 	same(t, "pipeline", b.Pipeline())(c.Pipeline(ctx))
 	same(t, "networks", b.Networks())(c.Networks(ctx))
 	same(t, "cores", b.Cores())(c.Cores(ctx))
+	same(t, "exporters", b.Exporters(api.ExporterQuery{}))(c.Exporters(ctx, api.ExporterQuery{}))
+	some := api.ExporterQuery{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Limit: 1}
+	same(t, "exporter", b.Exporters(some))(c.Exporters(ctx, some))
 	for _, q := range []api.HostQuery{
 		{}, {Limit: 1}, {Family: 6, Sort: "bps", Direction: "incoming"}, {Filter: "dns"},
 	} {

@@ -85,6 +85,8 @@ func questions() []string {
 		"GET /api/v1/status", "GET /api/v1/pipeline", "GET /api/v1/networks", "GET /api/v1/cores",
 		"GET /api/v1/hosts", "GET /api/v1/hosts?family=4&limit=1&filter=dns&sort=fps",
 		"GET /api/v1/hosts?limit=10000", "GET /api/v1/hosts?filter=",
+		"GET /api/v1/exporters", "GET /api/v1/exporters?limit=1", "GET /api/v1/exporters?filter=",
+		"GET /api/v1/exporters?filter=192.0.2.0/24", "GET /api/v1/exporters?filter=192.0.2.9",
 		"GET /api/v1/hosts/203.0.113.7", "GET /api/v1/hosts/203.0.113.9",
 		"GET /api/v1/hosts/2001:db8::25", "GET /api/v1/hosts/192.0.2.1",
 		"GET /api/v1/attacks", "GET /api/v1/attacks/" + apitest.ActiveID,
@@ -183,6 +185,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	for _, v := range []any{
 		api.Status{}, api.ConfigStatus{}, api.MemoryStatus{}, api.LoopStatus{}, api.Traffic{},
 		api.Moment{}, api.Rates{}, api.Source{}, api.Core{}, api.CoreList{}, api.Pipeline{},
+		api.Exporter{}, api.ExporterList{},
 		api.Stage{}, api.Loss{}, api.Finding{}, api.Host{}, api.HostList{}, api.Network{},
 		api.NetworkList{}, api.Why{}, api.Limit{}, api.Decision{}, api.Attack{}, api.Vector{},
 		api.Trigger{}, api.Action{}, api.AttackList{}, api.ReloadResult{}, api.Change{},

@@ -61,7 +61,11 @@ type Traffic struct {
 	Internal uint64    `json:"internal_pps"`
 	Foreign  uint64    `json:"foreign_pps"` // neither address is ours
 	Dropped  uint64    `json:"dropped_pps"` // before and after the ring, all reasons
-	History  []Moment  `json:"history"`     // the last 60 seconds, the oldest first
+
+	Datagrams uint64 `json:"export_datagrams_per_second"` // of flow exports, received
+	Records   uint64 `json:"export_records_per_second"`
+
+	History []Moment `json:"history"` // the last 60 seconds, the oldest first
 }
 
 // Moment is one second of Traffic's history.
@@ -85,14 +89,15 @@ type Rates struct {
 	AtLeast bool   `json:"fps_at_least,omitempty"` // FPS is a lower bound
 }
 
-// Source is one receive queue, or one socket of a fanout group.
+// Source is one receive queue, one socket of a fanout group, or one socket of a port that flow
+// exports come to: of those frames are datagrams.
 type Source struct {
-	Engine    string            `json:"engine"` // afxdp or afpacket
-	Interface string            `json:"interface"`
+	Engine    string            `json:"engine"`    // afxdp, afpacket; udp, tcp: a port
+	Interface string            `json:"interface"` // of a port where it listens
 	Queue     int               `json:"queue"`
 	Worker    int               `json:"worker"`
 	State     string            `json:"state"`            // up, link_down, missing, refused
-	Mode      string            `json:"mode"`             // zerocopy, copy, generic; fanout
+	Mode      string            `json:"mode"`             // zerocopy, copy, generic; fanout; socket
 	Reason    string            `json:"reason,omitempty"` // why not a better mode, or not up
 	Received  uint64            `json:"received"`         // frames, since the start
 	Bytes     uint64            `json:"bytes"`
@@ -135,8 +140,8 @@ type Pipeline struct {
 
 // Stage is one step of a packet's way, in totals since the start and in the last second.
 type Stage struct {
-	Name string `json:"name"` // interface, ring, decode, networks, limits, attacks, mitigation
-	Unit string `json:"unit"` // frames, packets, hosts, incidents
+	Name string `json:"name"` // interface, ring, decode, exports, records, networks, …
+	Unit string `json:"unit"` // frames, packets, datagrams, records, hosts, incidents
 	In   uint64 `json:"in"`
 	Out  uint64 `json:"out"`
 	Lost []Loss `json:"lost"`

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -129,13 +128,6 @@ func hostQuery(q url.Values) (h HostQuery, err error) {
 		return h, badRequest("parameter \"filter\" is %q: not up to %d visible characters",
 			clean(h.Filter), maxEcho)
 	}
-	h.Limit = DefaultHosts
-	if q.Has("limit") {
-		h.Limit, err = strconv.Atoi(q.Get("limit"))
-		if err != nil || h.Limit < 1 || h.Limit > MaxHosts {
-			return h, badRequest("parameter \"limit\" is %q, not a number from 1 to %d",
-				clean(q.Get("limit")), MaxHosts)
-		}
-	}
-	return h, nil
+	h.Limit, err = limitOf(q, DefaultHosts, MaxHosts)
+	return h, err
 }

@@ -70,6 +70,11 @@ func TestMalformedRequests(t *testing.T) {
 		{"GET /api/v1/hosts?filter=%ff", 400, `"filter"`},
 		{"GET /api/v1/hosts?filter=%zz", 400, "query"},
 		{"GET /api/v1/hosts?a;b", 400, "query"},
+		{"GET /api/v1/exporters?limit=0", 400, `"limit"`},
+		{"GET /api/v1/exporters?limit=10001", 400, `"limit"`},
+		{"GET /api/v1/exporters?filter=core", 400, `"filter"`},
+		{"GET /api/v1/exporters?filter=fe80::1%25eth0", 400, `"filter"`},
+		{"GET /api/v1/exporters?filter=" + huge, 400, `"filter"`},
 		{"GET /api/v1/hosts/999.1.1.1", 400, "999.1.1.1"},
 		{"GET /api/v1/hosts/203.0.113.0%2F24", 400, "203.0.113.0/24"},
 		{"GET /api/v1/hosts/fe80::1%25eth0", 400, "fe80::1%eth0"},
@@ -93,7 +98,8 @@ func TestMalformedRequests(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/api/v1/status", "/api/v1/pipeline", "/api/v1/networks", "/api/v1/cores",
-		"/api/v1/hosts", "/api/v1/hosts/203.0.113.7", "/api/v1/attacks", id, id + "/report",
+		"/api/v1/exporters", "/api/v1/hosts", "/api/v1/hosts/203.0.113.7", "/api/v1/attacks",
+		id, id + "/report",
 		"/api/v1/routes", "/api/v1/openapi.json", "/livez", "/readyz",
 	} {
 		rows = append(rows, row{"GET " + path + "?nonsense=1", 400, `"nonsense"`},

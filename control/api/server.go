@@ -82,11 +82,12 @@ func (s *Server) routes() map[string]*route {
 	}
 	b := s.backend
 	return map[string]*route{
-		"GET /api/v1/status":   get(func(*http.Request) (any, error) { return b.Status(), nil }),
-		"GET /api/v1/pipeline": get(func(*http.Request) (any, error) { return b.Pipeline(), nil }),
-		"GET /api/v1/networks": get(func(*http.Request) (any, error) { return b.Networks(), nil }),
-		"GET /api/v1/cores":    get(func(*http.Request) (any, error) { return b.Cores(), nil }),
-		"GET /api/v1/routes":   get(func(*http.Request) (any, error) { return b.Routes(), nil }),
+		"GET /api/v1/status":    get(func(*http.Request) (any, error) { return b.Status(), nil }),
+		"GET /api/v1/pipeline":  get(func(*http.Request) (any, error) { return b.Pipeline(), nil }),
+		"GET /api/v1/networks":  get(func(*http.Request) (any, error) { return b.Networks(), nil }),
+		"GET /api/v1/cores":     get(func(*http.Request) (any, error) { return b.Cores(), nil }),
+		"GET /api/v1/routes":    get(func(*http.Request) (any, error) { return b.Routes(), nil }),
+		"GET /api/v1/exporters": get(s.exporters, "filter", "limit"),
 		"GET /api/v1/hosts": get(s.hosts, "sort", "direction", "filter", "family",
 			"limit"),
 		"GET /api/v1/hosts/{address}":     get(s.why),

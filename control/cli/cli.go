@@ -92,6 +92,7 @@ func newRoot() *cobra.Command {
 		newWithdrawAll(),
 		newHosts(),
 		newNetworks(),
+		newExporters(),
 		newCores(),
 		newTop(),
 		newVersion(),

@@ -104,7 +104,9 @@ func TestTables(t *testing.T) {
 		"attacks list --state over", active)
 	f("lists", full, "hosts", "hosts --family 6", "hosts dns -n 1", "hosts nobody", "networks",
 		"cores")
-	f("lists_empty", bare, "hosts", "networks", "cores")
+	f("lists_empty", bare, "hosts", "networks", "cores", "exporters")
+	f("exporters", full, "exporters", "exporters 192.0.2.0/24 -n 1", "exporters 10.0.0.1",
+		"exporters core")
 	f("reload", full, "reload", "reload --dry-run")
 	f("reload_nothing", &apitest.Backend{Data: apitest.Data{Reload: api.ReloadResult{OK: true}}},
 		"reload")
@@ -171,6 +173,7 @@ func TestJSON(t *testing.T) {
 		f("status --pipeline", b.Pipeline())
 		f("status --routes", b.Routes())
 		f("networks", b.Networks())
+		f("exporters -n 10000", b.Exporters(api.ExporterQuery{}))
 		f("cores", b.Cores())
 		f("attacks list", b.Attacks("all"))
 		f("attacks list --state active", b.Attacks("active"))
@@ -222,7 +225,8 @@ func TestUnreachable(t *testing.T) {
 	want := "weir: no daemon at unix:" + socket + " (no such file). Is it running? " +
 		"try: systemctl status weir\n"
 	for _, line := range []string{
-		"status", "status --pipeline", "why 192.0.2.1", "hosts", "networks", "cores", "reload",
+		"status", "status --pipeline", "why 192.0.2.1", "hosts", "networks", "cores", "exporters",
+		"reload",
 		"attacks list", "attacks show 0123456789abcdef", "attacks report 0123456789abcdef",
 		"status -o json", "status --routes", "ban 192.0.2.1 --reason r --ttl 1h",
 		"unban 192.0.2.1 --reason r", "withdraw-all --expect 3",

@@ -61,23 +61,21 @@ func printStatus(w io.Writer, s statusAnswer) {
 	if len(s.Problems) > 0 {
 		fmt.Fprintf(w, "  try: weir status --pipeline\n\n")
 	}
-	t := &s.Traffic
 	rows := [][]string{
 		{"weir " + s.Version, strings.ToUpper(s.Mode) + ", up " + uptime(s.Uptime)},
 		{"configuration", fmt.Sprintf("%s, policy %s, loaded %s", s.Config.File, s.Config.Hash,
 			s.Config.Loaded.Format(time.RFC3339))},
 		{"home", fmt.Sprintf("%s, %s; %s active", count(s.Config.Networks, "network"),
 			count(s.Config.Hostgroups, "hostgroup"), count(s.Hosts, "host"))},
-		{"received", fmt.Sprintf("%s, %s; %s foreign, %s dropped", pps(t.PPS), bps(t.BPS),
-			pps(t.Foreign), pps(t.Dropped))},
-		{"incoming", ratesText(&t.In)},
-		{"outgoing", ratesText(&t.Out)},
+	}
+	rows = append(rows, trafficRows(&s.Status)...)
+	rows = append(rows, [][]string{
 		{"attacks", fmt.Sprintf("%d active, %d since the start", s.Attacks, s.Total)},
 		{"memory", fmt.Sprintf("tables %s of %s, heap %s", binaryText(s.Memory.Tables),
 			binaryText(s.Memory.Budget), binaryText(s.Memory.Heap))},
 		{"loop", fmt.Sprintf("tick %.1f ms, longest %.1f ms; %d late flips", s.Loop.TickMillis,
 			s.Loop.TickMillisMax, s.Loop.Late)},
-	}
+	}...)
 	rows = append(rows, mitigationRows(&s.Mitigation)...)
 	if len(s.Config.Restart) > 0 {
 		rows = append(rows, []string{"restart", "changed in the file, in force after a restart: " +
@@ -91,6 +89,28 @@ func printStatus(w io.Writer, s statusAnswer) {
 		return
 	}
 	columns(w, sourceRows(s.Sources))
+}
+
+// trafficRows are of the last second: what came in as frames and as flow exports, where there are
+// sources of them, and what that is of home networks.
+func trafficRows(s *api.Status) (rows [][]string) {
+	t := &s.Traffic
+	ports := 0
+	for i := range s.Sources {
+		if e := s.Sources[i].Engine; e == "udp" || e == "tcp" {
+			ports++
+		}
+	}
+	if ports < len(s.Sources) || ports == 0 {
+		rows = append(rows, []string{"received", fmt.Sprintf("%s, %s; %s foreign, %s dropped",
+			pps(t.PPS), bps(t.BPS), pps(t.Foreign), pps(t.Dropped))})
+	}
+	if ports > 0 {
+		rows = append(rows, []string{"exports", fmt.Sprintf("%s datagrams/s, %s flow records/s",
+			rateText(t.Datagrams, ""), rateText(t.Records, ""))})
+	}
+	return append(rows, []string{"incoming", ratesText(&t.In)},
+		[]string{"outgoing", ratesText(&t.Out)})
 }
 
 // ratesText writes one direction's rates. Flows of a whole network are not known.

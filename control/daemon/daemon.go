@@ -50,6 +50,7 @@ type Daemon struct {
 
 	templates *netflow.Cache      // nil: no port takes flow exports
 	exporters *fastpath.Exporters // nil: the same
+	roster    *roster             // nil: the same
 
 	live    *control.Live
 	keeper  *keeper
@@ -283,6 +284,7 @@ func (d *Daemon) background(ctx context.Context, wait *sync.WaitGroup) {
 	wait.Go(func() { d.guard(ctx) })
 	if d.templates != nil {
 		wait.Go(func() { d.keepTemplates(ctx) })
+		wait.Go(func() { d.roster.follow(ctx, d.exporters, d.clock) })
 	}
 }
 

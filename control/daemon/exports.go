@@ -16,6 +16,9 @@ import (
 	"weir/ring/udp"
 )
 
+// engineUDP is how the API names a socket of datagrams.
+const engineUDP = "udp"
+
 // flowPort is one port that exporters send to.
 type flowPort struct {
 	*config.Flows
@@ -140,7 +143,7 @@ func (p *flowPort) sources() (state, reason string, all []api.Source) {
 	for n, s := range p.datagrams.Sources() {
 		st := s.Stats()
 		all = append(all, api.Source{
-			Engine: "udp", Interface: p.Listen, Queue: n, Worker: p.first + n, State: "up",
+			Engine: engineUDP, Interface: p.Listen, Queue: n, Worker: p.first + n, State: "up",
 			Mode: "socket", Received: st.Received, Bytes: st.Bytes, Dropped: st.Dropped,
 		})
 	}

@@ -42,6 +42,7 @@ func (d *Daemon) Metrics() *prometheus.Snapshot {
 			Busy: busy(w, p.Window), Fill: float64(w.Second.Fill) / 100,
 		})
 	}
+	s.Flows = d.flowMetrics(&p)
 	s.Attacks = d.attackMetrics(&p)
 	mitigation := d.mitigationStatus()
 	s.Mitigation = mitigating(&mitigation)

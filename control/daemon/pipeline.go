@@ -191,6 +191,7 @@ func (d *Daemon) facts(p *control.Picture, nearest health.Nearest) *health.Facts
 	for _, m := range d.mirrors {
 		f.Sources = append(f.Sources, d.sourceFacts(m))
 	}
+	d.exportFacts(f, p)
 	if _, _, err := d.keeper.state(); err != nil {
 		f.Failures = append(f.Failures, sentence("Reports cannot be written (%v): they are kept "+
 			"in memory and tried again.", err))

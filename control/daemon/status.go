@@ -78,7 +78,9 @@ func (d *Daemon) traffic(p *control.Picture) api.Traffic {
 		In:       ratesOf(p.Counts[rate.Incoming].Over(p.Window)),
 		Out:      ratesOf(p.Counts[rate.Outgoing].Over(p.Window)),
 		Internal: over(p.Last.Internal), Foreign: over(p.Last.Foreign),
-		Dropped: over(dropped(&p.Last)) + d.lost.now(), History: []api.Moment{},
+		Dropped:   over(dropped(&p.Last)) + d.lost.now(),
+		Datagrams: over(p.LastExports.Received), Records: over(p.LastExports.Records),
+		History: []api.Moment{},
 	}
 	t.In.FPS, t.Out.FPS = over(p.Flows[rate.Incoming]), over(p.Flows[rate.Outgoing])
 	for _, m := range p.History {

@@ -33,6 +33,7 @@ func (d *Daemon) openExports(c *config.Config, engine *control.Config) {
 	d.templates = netflow.NewCache(netflow.Limits{Bytes: maxTemplateBytes})
 	d.exporters = fastpath.NewExporters(maxExporters, engine.Seed)
 	engine.Templates, engine.Exporters = d.templates, d.exporters
+	d.roster = newRoster(d.log)
 	d.loadTemplates(c)
 	for _, p := range d.ports {
 		if effective, wanted := p.datagrams.Buffer(); effective < wanted {

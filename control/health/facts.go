@@ -19,6 +19,10 @@ type Facts struct {
 	Foreign                 Count            // neither address is ours
 	InNow, OutNow           uint64           // packets towards and from our hosts
 
+	Ports     []Port
+	Exporters []Exporter
+	Exports   Exports
+
 	Networks []string // the first few
 	Hosts    int      // with a packet in the last second
 	Refused  uint64   // verdicts that found the book of incidents full

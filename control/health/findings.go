@@ -34,6 +34,8 @@ func Findings(f *Facts) []Finding {
 	}
 	out = f.frames(out)
 	out = f.packets(out)
+	out = f.ports(out)
+	out = f.exporters(out)
 	for _, text := range f.Failures {
 		out = append(out, Finding{"report", Warning, StageMitigation, text, "df -h"})
 	}
@@ -243,13 +245,15 @@ func hosts(n int) string {
 }
 
 // perSecond writes a rate of frames with three digits.
-func perSecond(n uint64) string {
+func perSecond(n uint64) string { return rate(n, "frames/s") }
+
+func rate(n uint64, unit string) string {
 	x, suffixes, i := float64(n), [...]string{"", " k", " M", " G"}, 0
 	for ; x >= 1000 && i < len(suffixes)-1; i++ {
 		x /= 1000
 	}
 	if i == 0 {
-		return fmt.Sprintf("%d frames/s", n)
+		return fmt.Sprintf("%d %s", n, unit)
 	}
-	return fmt.Sprintf("%.3g%s frames/s", x, suffixes[i])
+	return fmt.Sprintf("%.3g%s %s", x, suffixes[i], unit)
 }

@@ -19,9 +19,20 @@ const (
 // never came to a ring, unlike those of all other names.
 const unattached = "unattached"
 
-// Stages returns a packet's way with what was lost on it. What the interface handed over is what
-// the workers took plus what was lost before them: every stage's In is its Out and its Lost.
-func Stages(f *Facts) []Stage {
+// Stages returns the way of packets and of flow exports with what was lost on it. What the
+// interface, or a port, handed over is what the workers took plus what was lost before them: every
+// stage's In is its Out and its Lost. What nothing is captured for is left out.
+func Stages(f *Facts) (all []Stage) {
+	if len(f.Sources) > 0 || len(f.Ports) == 0 {
+		all = frameStages(f)
+	}
+	if len(f.Ports) > 0 {
+		all = append(all, exportStages(f)...)
+	}
+	return append(all, outcomeStages(f)...)
+}
+
+func frameStages(f *Facts) []Stage {
 	ring := Stage{Name: StageRing, Unit: "frames"}
 	passed := Count{}
 	port := Stage{Name: StageInterface, Unit: "frames"}
@@ -51,7 +62,11 @@ func Stages(f *Facts) []Stage {
 	networks := Stage{Name: StageNetworks, Unit: "packets"}
 	networks.lose("foreign", f.Foreign)
 	networks.out(less(f.Processed, f.Foreign.N), less(f.ProcessedNow, f.Foreign.Now))
+	return []Stage{port, ring, decode, networks}
+}
 
+// outcomeStages are what became of what was counted.
+func outcomeStages(f *Facts) []Stage {
 	attacks := uint64(len(f.Attacks))
 	limits := Stage{Name: StageLimits, Unit: "hosts", In: uint64(f.Hosts), InNow: uint64(f.Hosts)}
 	limits.Out, limits.OutNow = f.All, attacks
@@ -71,7 +86,7 @@ func Stages(f *Facts) []Stage {
 	if allowed > 0 {
 		mitigation.Lost = []Loss{{"allowlisted", allowed, allowed}}
 	}
-	return []Stage{port, ring, decode, networks, limits, mitigation}
+	return []Stage{limits, mitigation}
 }
 
 // lose adds a loss, unless it is none.

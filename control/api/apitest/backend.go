@@ -29,16 +29,17 @@ type Backend struct {
 
 // Data is what a Backend answers.
 type Data struct {
-	Status   api.Status
-	Pipeline api.Pipeline
-	Hosts    api.HostList
-	Whys     map[netip.Addr]api.Why // others are outside
-	Networks api.NetworkList
-	Cores    api.CoreList
-	Attacks  api.AttackList    // of all states
-	Reports  map[string][]byte // by incident
-	Reload   api.ReloadResult
-	Routes   api.RouteList
+	Status    api.Status
+	Pipeline  api.Pipeline
+	Hosts     api.HostList
+	Whys      map[netip.Addr]api.Why // others are outside
+	Networks  api.NetworkList
+	Cores     api.CoreList
+	Exporters api.ExporterList
+	Attacks   api.AttackList    // of all states
+	Reports   map[string][]byte // by incident
+	Reload    api.ReloadResult
+	Routes    api.RouteList
 }
 
 var _ api.Backend = (*Backend)(nil)
@@ -129,6 +130,23 @@ func (b *Backend) Networks() api.NetworkList {
 func (b *Backend) Cores() api.CoreList {
 	l := b.Data.Cores
 	l.Type, l.Cores = "cores", list(l.Cores)
+	return l
+}
+
+// Exporters implements api.Backend.
+func (b *Backend) Exporters(q api.ExporterQuery) api.ExporterList {
+	l := b.Data.Exporters
+	l.Type, l.Exporters, l.Matched = "exporters", []api.Exporter{}, 0
+	for _, e := range b.Data.Exporters.Exporters {
+		a, err := netip.ParseAddr(e.Address)
+		if q.Prefix.IsValid() && (err != nil || !q.Prefix.Contains(a)) {
+			continue
+		}
+		l.Matched++
+		if q.Limit == 0 || len(l.Exporters) < q.Limit {
+			l.Exporters = append(l.Exporters, e)
+		}
+	}
 	return l
 }
 

@@ -21,7 +21,7 @@ func Sample() *Backend {
 	attacks := []api.Attack{active(), over()}
 	return &Backend{Data: Data{
 		Status: status(), Pipeline: pipeline(), Hosts: hosts(), Whys: whys(),
-		Networks: networks(), Cores: cores(),
+		Networks: networks(), Cores: cores(), Exporters: exporters(),
 		Attacks: api.AttackList{Time: Now(), Attacks: attacks},
 		Reports: map[string][]byte{
 			ActiveID: []byte("Attack on 203.0.113.7: UDP flood, 1.2 Mpps incoming.\n"),
@@ -61,6 +61,7 @@ func status() api.Status {
 		Traffic: api.Traffic{
 			Time: Now(), PPS: 1_310_000, BPS: 9_400_000_000, In: rates(1_250_000, 8_900_000_000),
 			Out: rates(60_000, 480_000_000), Internal: 120, Foreign: 45, Dropped: 900,
+			Datagrams: 1200, Records: 36_000,
 		},
 		Hosts: 3, Attacks: 1, Total: 2,
 		Sources: []api.Source{
@@ -70,6 +71,11 @@ func status() api.Status {
 			{Engine: "afpacket", Interface: "eth1", Queue: 1, Worker: 1, State: "link_down",
 				Mode: "fanout", Reason: "the link is down", Received: 500, Bytes: 41_000,
 				Dropped: map[string]uint64{}},
+			{Engine: "udp", Interface: ":2055", Queue: 0, Worker: 2, State: "up", Mode: "socket",
+				Received: 90_000, Bytes: 120_000_000,
+				Dropped: map[string]uint64{"socket_full": 30, "truncated": 0}},
+			{Engine: "tcp", Interface: ":2055", Queue: 0, Worker: 3, State: "up",
+				Mode: "connections", Dropped: map[string]uint64{"bad_frame": 0}},
 		},
 		Mitigation: mitigation(),
 	}
@@ -156,6 +162,22 @@ func networks() api.NetworkList {
 			Out: rates(20_000, 180_000_000), Attacks: 1, Exact: true},
 		{Prefix: "2001:db8::/48", Active: 1, In: rates(45_000, 280_000_000),
 			Out: rates(40_000, 300_000_000)},
+	}}
+}
+
+func exporters() api.ExporterList {
+	number := func(v float64) *float64 { return &v }
+	return api.ExporterList{Time: Now(), Matched: 3, Unlisted: 7, Exporters: []api.Exporter{
+		{Address: "192.0.2.9", Protocol: "netflow9", Datagrams: 81_000, Flows: 2_400_000,
+			Options: 60, Templates: 240, Lost: 810, LostUnit: "datagrams", Late: 2, Restarts: 1,
+			SamplingRate: 1000, SamplingFrom: "options", ClockSkewMS: number(12.5),
+			MedianFlow: number(4.095), DetectionDelay: number(65.535), LastSeen: Now(), Idle: 0.25},
+		{Address: "2001:db8:ffff::1", Protocol: "ipfix", Datagrams: 40, Templates: 0,
+			LostUnit: "records", TemplatesMissing: 40, SamplingFrom: "unknown",
+			ClockSkewMS: number(-7_200_000), LastSeen: Now().Add(-time.Minute), Idle: 60},
+		{Address: "192.0.2.10", Protocol: "sflow5", Datagrams: 9000, Flows: 63_000,
+			CounterSamples: 1200, Discarded: 3, LostUnit: "datagrams", Skipped: 5, Faults: 1,
+			SamplingRate: 512, SamplingFrom: "record", LastSeen: Now(), Idle: 0.5},
 	}}
 }
 

@@ -48,6 +48,8 @@ func TestEmptySnapshot(t *testing.T) {
 			"weir_journal":      "a journal that is not there has a health",
 			"weir_bgp":          "a speaker that is not there fares somehow",
 			"weir_action":       "there are no actions",
+			"weir_flow":         "no port takes flow exports",
+			"weir_templates":    "no exporter announces templates",
 		} {
 			if strings.Contains(got, name) {
 				t.Error(what)
@@ -187,6 +189,31 @@ func TestManyPeersStayBounded(t *testing.T) {
 		if got := value(t, body, limited); got != 3 {
 			t.Errorf("%s: %v left out, want 3", name, got)
 		}
+	}
+}
+
+func TestManyExportersStayBounded(t *testing.T) {
+	s := &Snapshot{Flows: &Flows{Hidden: 7, Others: FlowExporter{Records: 21}}}
+	for i := range MaxExporterSeries + 3 { // more than its caller gives a label
+		s.Flows.Exporters = append(s.Flows.Exporters, FlowExporter{
+			Address: fmt.Sprintf("10.0.%d.%d", i/256, i%256), Records: 1, Sampling: 1,
+		})
+	}
+	body := text(t, s)
+	for name, others := range map[string]int{
+		"weir_flow_exporter_records_total": 1, "weir_flow_exporter_sampling_rate": 0,
+	} {
+		got := strings.Count(body, "\n"+name+"{")
+		if got != MaxExporterSeries+others {
+			t.Errorf("%s: %d series, want %d and %d", name, got, MaxExporterSeries, others)
+		}
+		limited := fmt.Sprintf("weir_series_limited_total{family=%q}", name)
+		if got := value(t, body, limited); got != 3+7 {
+			t.Errorf("%s: %v left out, want 10", name, got)
+		}
+	}
+	if got := value(t, body, `weir_flow_exporter_records_total{exporter="other"}`); got != 21 {
+		t.Errorf("others have %v records, want 21", got)
 	}
 }
 

@@ -88,7 +88,37 @@ func sample() *Snapshot {
 				{Name: "script", Done: 40, Failed: 2, TimedOut: 1, Dropped: 5}, {Name: "exabgp"},
 			},
 		},
+		Flows:     sampleFlows(),
 		LogHidden: 11,
+	}
+}
+
+func sampleFlows() *Flows {
+	number := func(v float64) *float64 { return &v }
+	return &Flows{
+		Datagrams: 900, Records: 27_000, Foreign: 30, Unlisted: 5, Hidden: 2,
+		Dropped: map[string]uint64{"socket_full": 4, "denied": 3, "invalid": 2, "shed": 0},
+		Skipped: map[string]uint64{"no_template": 12, "nat_event": 0},
+		Faults:  map[string]uint64{"bad_field": 1},
+		Ports: []FlowPort{
+			{
+				Listen: ":2055", Buffer: 1 << 20,
+				Sockets: []FlowSocket{{500, 700_000}, {404, 60_000}},
+			},
+			{
+				Listen: ":4739", Buffer: 1 << 20, Sockets: []FlowSocket{{}},
+				Connections: &FlowConnections{Open: 2, Accepted: 3, Refused: 1, Messages: 70},
+			},
+		},
+		Templates: Templates{
+			Held: 24, Bytes: 20_000, Learned: 25, Replaced: 1, Evicted: 2, Refused: 3,
+		},
+		Exporters: []FlowExporter{
+			{Address: "192.0.2.9", Datagrams: 800, Records: 24_000, Lost: 8, Sampling: 1000,
+				Skew: number(-.5), Duration: number(4.095), Delay: number(65.535)},
+			{Address: "2001:db8::9", Datagrams: 90, Missing: 12},
+		},
+		Others: FlowExporter{Datagrams: 10, Records: 3000, Lost: 1},
 	}
 }
 

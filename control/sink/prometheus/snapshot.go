@@ -24,6 +24,7 @@ type Snapshot struct {
 	Interfaces []Interface
 	Workers    []Worker
 	Packets    Packets
+	Flows      *Flows // nil: no port takes flow exports
 	Loop       Loop
 	Incoming   Traffic
 	Outgoing   Traffic
