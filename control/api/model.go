@@ -51,7 +51,9 @@ type LoopStatus struct {
 	Late          uint64  `json:"late_flips"`  // flips that a worker missed, since the start
 }
 
-// Traffic is the last second of everything received: rates per second, sampling not undone.
+// Traffic is the last second of everything received: rates per second, sampling not undone. PPS,
+// BPS, Internal, Foreign and Dropped are of frames; In and Out of frames and flow records, of each
+// direction the view that saw most.
 type Traffic struct {
 	Time     time.Time `json:"time"` // end of the second
 	PPS      uint64    `json:"pps"`
@@ -97,7 +99,7 @@ type Source struct {
 	Queue     int               `json:"queue"`
 	Worker    int               `json:"worker"`
 	State     string            `json:"state"`            // up, link_down, missing, refused
-	Mode      string            `json:"mode"`             // zerocopy, copy, generic; fanout; socket
+	Mode      string            `json:"mode"`             // zerocopy, copy, generic; fanout; socket, stream
 	Reason    string            `json:"reason,omitempty"` // why not a better mode, or not up
 	Received  uint64            `json:"received"`         // frames, since the start
 	Bytes     uint64            `json:"bytes"`

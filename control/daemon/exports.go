@@ -151,7 +151,7 @@ func (p *flowPort) sources() (state, reason string, all []api.Source) {
 		st := p.stream.Stats()
 		all = append(all, api.Source{
 			Engine: "tcp", Interface: p.Listen, Queue: 0, Worker: p.first + len(all), State: "up",
-			Mode: "connections", Received: st.Received, Bytes: st.Bytes, Dropped: st.Dropped,
+			Mode: "stream", Received: st.Received, Bytes: st.Bytes, Dropped: st.Dropped,
 		})
 	}
 	return "up", "", all

@@ -105,12 +105,13 @@ func (t originTotals) since(b originTotals) originTotals {
 	return d
 }
 
-// now returns the frames lost in the last second.
-func (l *losses) now() (n uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, w := range l.workers {
-		n += w
+// framesLost returns what interfaces lost in the last second, and not ports.
+func (d *Daemon) framesLost() (n uint64) {
+	for _, m := range d.mirrors {
+		_, last := d.lost.of(m.Interface)
+		for _, lost := range last.lost {
+			n += lost
+		}
 	}
 	return n
 }

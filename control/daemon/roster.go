@@ -22,7 +22,7 @@ const (
 	leastSilence = int64(30e9)
 	firstSilence = int64(120e9) // of who has not yet paused between two datagrams
 	silences     = 3            // times the longest pause so far
-	usualDecay   = 64           // the longest pause is forgotten by so much with each look at new datagrams
+	usualDecay   = 64           // the longest is forgotten by such a part with every new one
 )
 
 // roster remembers of every exporter what its counters alone do not tell: how it fared lately, what
@@ -64,7 +64,7 @@ type member struct {
 }
 
 // window are the counts of an exporter at one moment.
-type window struct{ lost, got, missing uint64 }
+type window struct{ datagrams, lost, got, missing uint64 }
 
 func newRoster(log *slog.Logger) *roster {
 	return &roster{log: log, members: map[*fastpath.Exporter]*member{}}
@@ -138,15 +138,18 @@ func (m *member) follow(now int64) {
 	}
 	lost, got := w.lost-m.at.lost, w.got-m.at.got
 	m.lostShare = float64(lost) / float64(max(1, lost+got))
-	m.previous = w.missing - m.at.missing
+	if w.datagrams > m.at.datagrams { // templates that were missing are so while nothing comes
+		m.previous = w.missing - m.at.missing
+	}
 	m.mark, m.at = now, w
 }
 
 // window returns what was lost and got by now, in the unit of the sequence numbers.
 func (m *member) window() window {
 	w := window{
-		lost: m.Lost.Load(), got: m.Datagrams.Load(), missing: m.NoTemplate.Load(),
+		datagrams: m.Datagrams.Load(), lost: m.Lost.Load(), missing: m.NoTemplate.Load(),
 	}
+	w.got = w.datagrams
 	if protoOf(m.Exporter).LostUnit() == "records" {
 		w.got = m.Records.Load() + m.Options.Load() + m.Skipped.Load()
 	}
@@ -173,6 +176,9 @@ func (m *member) fact(now int64) health.Exporter {
 		LostShare: m.lostShare, Lost: m.Lost.Load(), LostUnit: p.LostUnit(),
 		Skew: time.Duration(m.Skew.Load()), Idle: time.Duration(max(0, now-m.Last.Load())),
 		Silent: m.silent,
+	}
+	if m.silent { // which is worse
+		f.Missing, f.LostShare = 0, 0
 	}
 	f.Median, f.Delay, _ = durationOf(m.Exporter)
 	return f

@@ -103,6 +103,8 @@ func TestWhatIsLoggedOfExporters(t *testing.T) {
 	w.pass(2, x)
 	f("no template",
 		`level=WARN msg="flow exporter sends data without its template" exporter=192.0.2.1 sets=3`)
+	w.pass(25)
+	f("nothing for a while", "")
 	w.pass(25, x)
 	f("the template", `level=INFO msg="templates of flow exporter have come"`)
 	x.Lost.Add(5)

@@ -78,7 +78,7 @@ func (d *Daemon) traffic(p *control.Picture) api.Traffic {
 		In:       ratesOf(p.Counts[rate.Incoming].Over(p.Window)),
 		Out:      ratesOf(p.Counts[rate.Outgoing].Over(p.Window)),
 		Internal: over(p.Last.Internal), Foreign: over(p.Last.Foreign),
-		Dropped:   over(dropped(&p.Last)) + d.lost.now(),
+		Dropped:   over(dropped(&p.Last)) + d.framesLost(),
 		Datagrams: over(p.LastExports.Received), Records: over(p.LastExports.Records),
 		History: []api.Moment{},
 	}

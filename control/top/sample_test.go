@@ -154,6 +154,9 @@ func sampleCores() api.CoreList {
 			PPS: 1_090_000, BPS: 8_500_000_000, Busy: 0.97, Fill: 88, Shed: 0.04, HeartAge: 0.3,
 			DroppedPPS: 1520, DroppedAll: 123_456},
 		{Worker: 2, Core: -1, Interface: "eth1", Mode: "fanout", Late: true, HeartAge: 17},
+		{Worker: 3, Core: -1, Interface: "[2001:db8::1]:2055", Queues: []int{0}, Mode: "socket",
+			PPS: 1200, BPS: 9_600_000, Busy: 0.01, HeartAge: 0.2, DroppedAll: 3},
+		{Worker: 4, Core: -1, Interface: ":2055", Queues: []int{0}, Mode: "stream", HeartAge: 0.2},
 	}}
 }
 

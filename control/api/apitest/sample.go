@@ -75,7 +75,7 @@ func status() api.Status {
 				Received: 90_000, Bytes: 120_000_000,
 				Dropped: map[string]uint64{"socket_full": 30, "truncated": 0}},
 			{Engine: "tcp", Interface: ":2055", Queue: 0, Worker: 3, State: "up",
-				Mode: "connections", Dropped: map[string]uint64{"bad_frame": 0}},
+				Mode: "stream", Dropped: map[string]uint64{"bad_frame": 0}},
 		},
 		Mitigation: mitigation(),
 	}
