@@ -99,7 +99,7 @@ type Source struct {
 	Queue     int               `json:"queue"`
 	Worker    int               `json:"worker"`
 	State     string            `json:"state"`            // up, link_down, missing, refused
-	Mode      string            `json:"mode"`             // zerocopy, copy, generic; fanout; socket, stream
+	Mode      string            `json:"mode"`             // zerocopy, copy, generic, fanout, …
 	Reason    string            `json:"reason,omitempty"` // why not a better mode, or not up
 	Received  uint64            `json:"received"`         // frames, since the start
 	Bytes     uint64            `json:"bytes"`
