@@ -2,7 +2,8 @@
 // traffic sender put into memory, into captures and on the wire. Everything is deterministic: the
 // same seed gives the same bytes on every platform.
 //
-// A Workload is an endless stream of frames without time, for benchmarks. A Scenario is timed
+// A Workload is an endless stream of frames without time, for benchmarks, an ExportWorkload one of
+// flow-export datagrams. A Scenario is timed
 // traffic, attacks among everyday packets, for replay. Both are made of headers, each a struct
 // with a method Put, which writes the header at the start of b and returns its length. b holds
 // all that the header covers, up to the end of the packet: where there is a length field, len(b)
@@ -16,6 +17,6 @@
 //
 // Frames never include the FCS: Ethernet's smallest frame of 64 bytes has 60 here.
 //
-// Concurrency: Frames, Packets and readers are for one goroutine each; everything else is only
+// Concurrency: Frames, Exports, Packets and readers are for one goroutine each; everything else is only
 // read.
 package blast

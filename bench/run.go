@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Figures are what every benchmark tells beside its number: the medians of its runs.
+type Figures struct {
+	Cores       int      `json:"cores"`
+	Runs        int      `json:"runs"`
+	Seconds     float64  `json:"seconds"` // CPU time of a run
+	Lowest      float64  `json:"cpu_ns_lowest"`
+	Highest     float64  `json:"cpu_ns_highest"`
+	Allocs      uint64   `json:"allocs"`         // of the run with fewest: the runtime has its own
+	Calibration float64  `json:"calibration_ns"` // of one multiplication that waits for another
+	Host        Host     `json:"host"`
+	Degraded    []string `json:"degraded"`
+}
+
+// repeat calls run, which returns the CPU time that it took for how many units, so many times. It
+// returns the median of nanoseconds per unit.
+func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Figures, err error) {
+	runtime.GC()
+	f = Figures{Cores: 1, Runs: runs, Host: ThisHost()}
+	perUnit, seconds := make([]float64, runs), make([]float64, runs)
+	calibrations := make([]float64, 0, runs+1)
+	steal := stolen()
+	for i := range perUnit {
+		calibrations = append(calibrations, calibrate())
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		used, units, err := run()
+		if err != nil {
+			return 0, f, err
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.Mallocs - before.Mallocs; i == 0 || n < f.Allocs {
+			f.Allocs = n
+		}
+		perUnit[i], seconds[i] = float64(used.Nanoseconds())/float64(units), used.Seconds()
+	}
+	steal = stolen() - steal
+	for _, list := range [][]float64{perUnit, seconds, calibrations} {
+		slices.Sort(list)
+	}
+	ns = median(perUnit)
+	f.Lowest, f.Highest, f.Seconds = perUnit[0], perUnit[runs-1], median(seconds)
+	f.Calibration = median(calibrations)
+	f.Degraded = degraded(perUnit, steal, f.Host)
+	return ns, f, nil
+}
+
+// calibrate measures what the machine does at the moment: multiplications, each of the result of
+// the one before, of 3 cycles each on the processors of today. It returns nanoseconds for one.
+func calibrate() float64 {
+	const count = 1 << 20
+	x := uint64(3)
+	begin := threadTime()
+	for range count {
+		x *= x | 5
+	}
+	used := threadTime() - begin
+	runtime.KeepAlive(x)
+	return float64(used.Nanoseconds()) / count
+}
+
+// median returns the median of sorted values.
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// degraded lists why a result may be worse than the machine allows.
+func degraded(runs []float64, steal float64, h Host) []string {
+	out := []string{}
+	if steal > 0.5 {
+		out = append(out, fmt.Sprintf("%.1f s of CPU time stolen by other guests", steal))
+	}
+	if spread := runs[len(runs)-1] / runs[0]; spread > 1.5 {
+		out = append(out, fmt.Sprintf("slowest run took %.1f times the fastest", spread))
+	}
+	if !h.HugePages {
+		out = append(out, "no transparent huge pages")
+	}
+	return out
+}
+
+// stolen returns the seconds of CPU time that the hypervisor gave to others since boot, of all
+// cores.
+func stolen() float64 {
+	var user, nice, system, idle, iowait, irq, softirq, steal uint64
+	_, err := fmt.Sscanf(firstLine("/proc/stat"), "cpu %d %d %d %d %d %d %d %d",
+		&user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal)
+	if err != nil {
+		return 0 // not Linux
+	}
+	const ticksPerSecond = 100 // USER_HZ
+	return float64(steal) / ticksPerSecond
+}

@@ -1,0 +1,108 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"weir/counters"
+	"weir/decode"
+	"weir/fastpath"
+	"weir/tools/blast"
+)
+
+// seed makes every random choice of a benchmark the same in every run.
+const seed = 0x77656972
+
+// Home returns the networks that the workloads attack: tables for 2^24 IPv4 hosts.
+func Home() []netip.Prefix { return []netip.Prefix{blast.Home4(), blast.Home6()} }
+
+// tables are what one worker counts in, and the control loop's half of a flip.
+type tables struct {
+	memory    counters.Memory
+	layout    *counters.Layout
+	policy    *fastpath.Policy
+	pair      [2]*counters.Table
+	merger    *counters.Merger
+	directory *counters.Directory
+	epochs    [2]fastpath.Epoch
+	seq       uint64
+	flipped   int64 // nanoseconds of the stream's clock
+}
+
+// planner is counters.NewLayout or counters.NewFlowLayout.
+type planner func([]netip.Prefix, int, uint64) (*counters.Layout, error)
+
+// newTables takes at most three quarters of the machine's memory, and 16 GiB.
+func newTables(plan planner, networks []netip.Prefix, hostgroups int) (t *tables, err error) {
+	t = &tables{seq: 1}
+	total, err := counters.MachineMemory()
+	if err != nil {
+		return nil, err
+	}
+	if t.layout, err = plan(networks, 1, min(1<<34, total/4*3)); err != nil {
+		return nil, err
+	}
+	t.policy, err = fastpath.NewPolicy(t.layout, groups(hostgroups), &decode.Decoder{}, 1)
+	if err != nil {
+		return nil, err
+	}
+	var errs [4]error
+	t.pair[0], errs[0] = counters.NewTable(&t.memory, t.layout)
+	t.pair[1], errs[1] = counters.NewTable(&t.memory, t.layout)
+	t.merger, errs[2] = counters.NewMerger(&t.memory, t.layout)
+	t.directory, errs[3] = counters.NewDirectory(&t.memory, t.layout, seed)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, errors.Join(err, t.memory.Close())
+	}
+	return t, nil
+}
+
+// groups returns n hostgroups, limits armed for all.
+func groups(n int) []fastpath.Group {
+	out := make([]fastpath.Group, max(1, n))
+	for i := range out {
+		if i > 0 {
+			ip := netip.AddrFrom4([4]byte{10, 9, byte(i), 0})
+			out[i].Prefixes = []netip.Prefix{netip.PrefixFrom(ip, 24)}
+		}
+		for d := range out[i].Limits {
+			l := &out[i].Limits[d]
+			l.Packets[fastpath.Total], l.Bytes[fastpath.Total], l.Flows = 20_000, 125_000_000, 3500
+			l.Packets[fastpath.SYN] = 10_000
+		}
+	}
+	return out
+}
+
+// first is the epoch that a worker begins with.
+func (t *tables) first() fastpath.Epoch {
+	return fastpath.Epoch{Seq: 1, Policy: t.policy, Table: t.pair[0], Directory: t.directory}
+}
+
+// worker is fastpath.Worker or fastpath.FlowWorker.
+type worker interface {
+	Publish(e *fastpath.Epoch)
+	Acked() uint64
+	Step() (int, error)
+}
+
+// table is the one that the worker counts in.
+func (t *tables) table() *counters.Table { return t.pair[(t.seq-1)&1] }
+
+// flip moves w to the other table and merges the one that it left, once there is nothing to poll.
+func (t *tables) flip(w worker) error {
+	old := t.table()
+	t.seq++
+	next := &t.epochs[t.seq&1] // nobody holds it: the worker has left it an epoch ago
+	*next = fastpath.Epoch{
+		Seq: t.seq, Policy: t.policy, Table: t.table(), Directory: t.directory,
+	}
+	w.Publish(next)
+	if _, err := w.Step(); err != nil || w.Acked() != t.seq {
+		return fmt.Errorf("flip to epoch %d: acknowledged %d: %w", t.seq, w.Acked(), err)
+	}
+	t.merger.Reset(0)
+	t.merger.Add(old, 1)
+	return nil
+}

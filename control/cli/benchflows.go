@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"weir/bench"
+	"weir/tools/blast"
+)
+
+func newBenchFlows() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "flows",
+		Short: "CPU time per flow record of one core: decoding, counting, detection hooks",
+		Args:  cobra.NoArgs,
+	}
+	output := outputFlag(cmd)
+	var all []string
+	for _, w := range blast.ExportWorkloads() {
+		all = append(all, w.Name)
+	}
+	names := cmd.Flags().StringSlice("workload", all, "workloads to run")
+	stages := cmd.Flags().StringSlice("stage", bench.FlowStages(),
+		"what to measure: decode (what counting needs), decode_all, count (decode and count)")
+	memory := cmd.Flags().StringSlice("memory", []string{"hot"},
+		"where datagrams are: hot (as just copied from a socket), cold (in no cache)")
+	records := cmd.Flags().Int("records", 2_000_000, "records per run")
+	runs := cmd.Flags().Int("runs", 11, "runs, of which the median counts")
+	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
+	profile := cmd.Flags().String("cpuprofile", "", "file for a CPU profile of the runs")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		if *records < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
+			return usageError("--records and --runs are at least 1, --hostgroups 1 to 256")
+		}
+		c := bench.FlowsConfig{
+			Records: *records, Runs: *runs, Groups: *groups, Networks: bench.Home(),
+		}
+		plan, err := planFlows(&c, *names, *stages, *memory)
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		if *profile != "" {
+			stop, err := startProfile(*profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
+		for i := range plan {
+			r, err := bench.Flows(&plan[i])
+			if err != nil {
+				return err
+			}
+			if err := printFlows(cmd, &r, asJSON, i == 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// planFlows returns c for every workload, stage and kind of memory.
+func planFlows(c *bench.FlowsConfig, names, stages, memory []string) ([]bench.FlowsConfig, error) {
+	var plan []bench.FlowsConfig
+	for _, name := range names {
+		w, err := blast.FindExports(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, stage := range stages {
+			if !slices.Contains(bench.FlowStages(), stage) {
+				return nil, fmt.Errorf("--stage %q is none of %q", stage, bench.FlowStages())
+			}
+			for _, m := range memory {
+				if m != "hot" && m != "cold" {
+					return nil, fmt.Errorf("--memory %q is neither hot nor cold", m)
+				}
+				one := *c
+				one.Workload, one.Stage, one.Cold = w, stage, m == "cold"
+				plan = append(plan, one)
+			}
+		}
+	}
+	return plan, nil
+}
+
+func printFlows(cmd *cobra.Command, r *bench.FlowsResult, asJSON, first bool) error {
+	out := cmd.OutOrStdout()
+	if asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	if first {
+		h := r.Host
+		fmt.Fprintf(out, "%s, Linux %s, %s; %d runs of %d records, one core\n\n",
+			h.CPU, h.Kernel, h.Go, r.Runs, r.Records)
+		fmt.Fprintf(out, "%-9s%-11s%-7s%10s%16s%8s%8s%9s%8s\n", "WORKLOAD", "STAGE", "MEMORY",
+			"CPU ns/rec", "LOWEST–HIGHEST", "Mrps", "ALLOCS", "HOSTS", "ns/MUL")
+	}
+	_, err := fmt.Fprintf(out, "%-9s%-11s%-7s%10.1f%9.1f–%6.1f%8.1f%8d%9d%8.2f\n", r.Workload,
+		r.Stage, r.Memory, r.NSPerRecord, r.Lowest, r.Highest, r.MRPS, r.Allocs, r.Hosts,
+		r.Calibration)
+	for _, why := range r.Degraded {
+		_, err = fmt.Fprintf(out, "         degraded: %s\n", why)
+	}
+	return err
+}
