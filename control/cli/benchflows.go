@@ -30,11 +30,16 @@ func newBenchFlows() *cobra.Command {
 	records := cmd.Flags().Int("records", 2_000_000, "records per run")
 	runs := cmd.Flags().Int("runs", 11, "runs, of which the median counts")
 	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
+	cache := cmd.Flags().Bool("cache", false,
+		"instead: how true the rates are that a simulated router's records make, and how late")
 	profile := cmd.Flags().String("cpuprofile", "", "file for a CPU profile of the runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		asJSON, err := output()
 		if err != nil {
 			return err
+		}
+		if *cache {
+			return simulateFlows(cmd, asJSON)
 		}
 		if *records < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
 			return usageError("--records and --runs are at least 1, --hostgroups 1 to 256")
@@ -111,4 +116,33 @@ func printFlows(cmd *cobra.Command, r *bench.FlowsResult, asJSON, first bool) er
 		_, err = fmt.Fprintf(out, "         degraded: %s\n", why)
 	}
 	return err
+}
+
+// simulateFlows prints what becomes of traffic that comes through a router's flow cache.
+func simulateFlows(cmd *cobra.Command, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	if !asJSON {
+		fmt.Fprintf(out, "%-9s%7s%8s%9s %10s%7s%7s%6s%6s %7s%7s %14s%8s\n", "TRAFFIC", "ACTIVE",
+			"ALIGNED", "SAMPLING", "ERR MEAN", "MAX", "FIRST", "PEAK", "AFTER", "OWN s", "EXTRA",
+			"NAIVE ERR MEAN", "PEAK")
+	}
+	for _, c := range bench.FlowTimeCases() {
+		r, err := bench.SimulateFlows(c.Traffic, c.Cache)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = json.NewEncoder(out).Encode(&r)
+		} else {
+			_, err = fmt.Fprintf(out, "%-9s%6.0fs%8v%9s %10.3f%7.3f%7.2f%6.2f%6.2f %7.2f%7.2f"+
+				" %14.2f%8.1f\n", r.Traffic, float64(r.ActiveMS)/1000, r.Aligned,
+				fmt.Sprintf("1:%d", r.Sampling), r.MeanError, r.MaxError, r.First, r.Peak,
+				r.PeakAfter, float64(r.OwnMS)/1000, float64(r.ExtraMS)/1000, r.NaiveMean,
+				r.NaivePeak)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
