@@ -146,7 +146,8 @@ func seenElsewhere(t *testing.T, d *Daemon) {
 		engines = append(engines, s.Sources[i].Engine)
 	}
 	if !slices.Equal(engines, []string{"udp", "tcp", "udp"}) || s.Traffic.PPS != 0 || !s.Healthy {
-		t.Errorf("sources %v, %d pps, healthy %v: %v", engines, s.Traffic.PPS, s.Healthy, s.Problems)
+		t.Errorf("sources %v, %d pps, healthy %v: %v", engines, s.Traffic.PPS, s.Healthy,
+			s.Problems)
 	}
 	if c := d.Cores().Cores; len(c) != 3 || c[1].Mode != "stream" || c[2].Worker != 2 {
 		t.Errorf("cores %+v", c)
