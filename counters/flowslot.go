@@ -22,7 +22,7 @@ const (
 const Spread = 300
 
 // SpanOf returns the class of a duration in milliseconds.
-func SpanOf(ms uint64) Span {
+func SpanOf(ms uint32) Span {
 	switch {
 	case ms <= 1000:
 		return UpTo1s
@@ -34,20 +34,55 @@ func SpanOf(ms uint64) Span {
 	return Longer
 }
 
-// FlowSlot counts one host in one direction during one epoch, by what exporters tell of it: 520
-// bytes. Packets and bytes are multiplied by the sampling rate, and saturate.
+// FlowSlot counts one host in one direction during one epoch, by what exporters tell of it: nine
+// cache lines, of which a record touches one or two. Packets and bytes are multiplied by the
+// sampling rate, and saturate.
 type FlowSlot struct {
-	packets [NumSpans][NumClasses]uint64
-	bytes   [NumSpans][NumClasses]uint64
-	rate    [NumSpans]float64 // Σ packets / duration in seconds
-	noise   [NumSpans]float64 // Σ N(N-1)·c: variance of packets that c samples of 1:N leave
-	bnoise  [NumSpans]float64 // the same of bytes
-	flows   [NumSpans]uint32
-	slot    uint32 // in the layout
-	first   uint32 // first record, microseconds after the epoch's start
-	seen    uint32 // bitmap of the 5-tuples of sampled packets
-	Taken   uint32 // records of it that were taken as evidence
-	heat    [2]float32
+	spans [NumSpans]spanCount
+	slot  uint32 // in the layout
+	first uint32 // first record, microseconds after the epoch's start
+	Taken uint32 // records of it that were taken as evidence
+	_     [13]uint32
+}
+
+// spanCount is what was told of flows of one span: two cache lines. The first has all that an
+// unsampled record of TCP or UDP counts in.
+type spanCount struct {
+	rate  float64 // Σ packets / duration in seconds, at least one
+	flows uint32
+	seen  uint32       // bitmap of the 5-tuples of sampled packets
+	near  [3]flowCount // TCP, UDP, SYN
+
+	noise  float64      // Σ N(N-1)·c: variance of packets that c samples of 1:N leave
+	bnoise float64      // the same of bytes
+	far    [3]flowCount // ICMP, Other, Frag
+}
+
+// of returns the counts of a class.
+func (c *spanCount) of(class Class) *flowCount {
+	switch class {
+	case TCP, UDP:
+		return &c.near[class&1]
+	case SYN:
+		return &c.near[2]
+	case Frag:
+		return &c.far[2]
+	}
+	return &c.far[class&1]
+}
+
+// fetch loads a word of each line that op will count in, and returns something of them.
+func (c *spanCount) fetch(op *FlowOp) uint32 {
+	if op.Rate > 1 || op.Class > UDP || op.Mark&MarkFrag != 0 {
+		return c.flows + uint32(c.far[0].packets)
+	}
+	return c.flows
+}
+
+type flowCount struct{ packets, bytes uint64 }
+
+func (c *flowCount) add(packets, bytes uint64) {
+	c.packets, c.bytes = addSat(c.packets, packets), addSat(c.bytes, bytes)
 }
 
 // FlowOp is one count to be made: a record on one side of one host.
@@ -64,6 +99,7 @@ type FlowOp struct {
 	Mark    uint8  // MarkSYN, MarkFrag, MarkSample, MarkFirstSYN
 	Record  uint8  // index in the burst
 	at      uint32 // 1 + its FlowSlot
+	fetched uint32 // nothing: what the loads that fetch the FlowSlot's lines return
 }
 
 // Marks of a FlowOp beside MarkSYN, all packets, and MarkFrag.
@@ -77,6 +113,11 @@ const (
 func (t *Table) CountFlows(ops []FlowOp, now int64) {
 	for i := range ops { // independent loads: their misses overlap
 		ops[i].at = t.flowIndex[ops[i].Slot]
+	}
+	for i := range ops {
+		if op := &ops[i]; op.at != 0 {
+			op.fetched = t.flowSlots[op.at-1].spans[SpanOf(op.Milli)&3].fetch(op)
+		}
 	}
 	for i := range ops {
 		op := &ops[i]
@@ -117,72 +158,82 @@ func (t *Table) FlowSlot(op *FlowOp) *FlowSlot {
 }
 
 func (s *FlowSlot) count(op *FlowOp) {
-	span := SpanOf(uint64(op.Milli))
+	span := SpanOf(op.Milli)
+	c := &s.spans[span&3]
 	packets, bytes := op.Packets, op.Bytes
-	if span == Longer && op.Milli > Spread*1000 {
-		part := Spread * 1000 / float64(op.Milli)
-		packets, bytes = part64(packets, part), part64(bytes, part)
+	perSecond := 1.0
+	if span != UpTo1s {
+		perSecond = 1000 / float64(op.Milli)
+		if op.Milli > Spread*1000 {
+			part := Spread * perSecond
+			packets, bytes = part64(packets, part), part64(bytes, part)
+		}
 	}
-	c := op.Class & 3
-	p, b := &s.packets[span], &s.bytes[span]
-	p[c], b[c] = addSat(p[c], packets), addSat(b[c], bytes)
+	c.of(op.Class&3).add(packets, bytes)
 	if op.Mark&(MarkSYN|MarkFirstSYN|MarkFrag) != 0 {
-		s.countMarked(op, span, packets, bytes)
+		c.mark(op, packets, bytes)
 	}
-	perSecond := 1000 / float64(max(op.Milli, 1000))
-	s.rate[span] += float64(op.Packets) * perSecond
-	s.heat[0] += float32(float64(op.Packets) * perSecond)
-	s.heat[1] += float32(float64(op.Bytes) * perSecond)
+	c.rate += float64(op.Packets) * perSecond
 	if op.Rate > 1 {
-		s.addNoise(op, span)
+		c.addNoise(op)
 	}
 	if op.Mark&MarkSample != 0 {
-		s.seen |= 1 << (op.Hash % inlineBits)
+		c.seen |= 1 << (op.Hash % inlineBits)
 	} else {
-		s.flows[span]++
+		c.flows++
 	}
 }
 
-func (s *FlowSlot) countMarked(op *FlowOp, span Span, packets, bytes uint64) {
-	p, b := &s.packets[span], &s.bytes[span]
+func (c *flowCount) addScaled(f *flowCount, scale float64) {
+	if scale == 1 {
+		c.add(f.packets, f.bytes)
+	} else {
+		c.add(scaled(f.packets, scale), scaled(f.bytes, scale))
+	}
+}
+
+func (c *spanCount) mark(op *FlowOp, packets, bytes uint64) {
 	switch {
 	case op.Mark&MarkSYN != 0:
-		p[SYN], b[SYN] = addSat(p[SYN], packets), addSat(b[SYN], bytes)
+		c.near[2].add(packets, bytes)
 	case op.Mark&MarkFirstSYN != 0 && op.Samples > 0:
-		p[SYN] = addSat(p[SYN], uint64(op.Rate))
-		b[SYN] = addSat(b[SYN], op.Bytes/op.Samples)
+		c.near[2].add(uint64(op.Rate), op.Bytes/op.Samples)
 	}
 	if op.Mark&MarkFrag != 0 {
-		p[Frag], b[Frag] = addSat(p[Frag], packets), addSat(b[Frag], bytes)
+		c.far[2].add(packets, bytes)
 	}
 }
 
 // addNoise adds the variance that sampling leaves: c samples of 1:N estimate N·c packets with
 // variance N(N-1)·c (binomial), and bytes by the mean square of their sizes. Of a flow's packets
 // only the mean size is known.
-func (s *FlowSlot) addNoise(op *FlowOp, span Span) {
-	n, c := float64(op.Rate), float64(max(1, op.Samples))
-	s.noise[span] += n * (n - 1) * c
+func (c *spanCount) addNoise(op *FlowOp) {
+	n, samples := float64(op.Rate), float64(max(1, op.Samples))
+	c.noise += n * (n - 1) * samples
 	bytes := float64(op.Bytes)
-	s.bnoise[span] += bytes * bytes / c * (1 - 1/n)
+	c.bnoise += bytes * bytes / samples * (1 - 1/n)
 }
 
-// Heat returns packets and bytes per second that the slot's flows had while they went on.
-func (s *FlowSlot) Heat() (packets, bytes float32) { return s.heat[0], s.heat[1] }
+// Heat returns packets per second that the slot's flows of op's span had while they went on.
+func (s *FlowSlot) Heat(op *FlowOp) float64 { return s.spans[SpanOf(op.Milli)&3].rate }
 
 // add adds what o counted.
 func (s *FlowSlot) add(o *FlowSlot, scale float64) {
-	for span := range NumSpans {
-		for c := range NumClasses {
-			s.packets[span][c] = addSat(s.packets[span][c], scaled(o.packets[span][c], scale))
-			s.bytes[span][c] = addSat(s.bytes[span][c], scaled(o.bytes[span][c], scale))
+	for i := range s.spans {
+		c, from := &s.spans[i], &o.spans[i]
+		if from.rate == 0 && from.flows|from.seen == 0 {
+			continue
 		}
-		s.rate[span] += o.rate[span] * scale
-		s.noise[span] += o.noise[span] * scale
-		s.bnoise[span] += o.bnoise[span] * scale
-		s.flows[span] += o.flows[span]
+		for k := range c.near {
+			c.near[k].addScaled(&from.near[k], scale)
+			c.far[k].addScaled(&from.far[k], scale)
+		}
+		c.rate += from.rate * scale
+		c.noise += from.noise * scale
+		c.bnoise += from.bnoise * scale
+		c.flows += from.flows
+		c.seen |= from.seen
 	}
-	s.seen |= o.seen
 }
 
 // FlowSum is what a view's exporters told of one host in one direction since the last Reset, in
@@ -192,29 +243,34 @@ type FlowSum struct {
 	Seconds        float64 // mean duration, weighted by what each second had; at most Spread
 	Noise, BNoise  float64 // variance of all packets and bytes
 	Flows          uint64
+	Sampled        uint64 // flows that sampled packets were of, a lower bound
+}
+
+// Has reports whether anything was told of flows of that span.
+func (s *FlowSlot) Has(span Span) bool {
+	c := &s.spans[span&3]
+	return c.rate != 0 || c.flows|c.seen != 0
 }
 
 // Sum returns what was told of flows of that span.
 func (s *FlowSlot) Sum(span Span) (f FlowSum) {
+	c := &s.spans[span&3]
 	f = FlowSum{
-		Packets: s.packets[span], Bytes: s.bytes[span],
-		Noise: s.noise[span], BNoise: s.bnoise[span], Flows: uint64(s.flows[span]),
+		Noise: c.noise, BNoise: c.bnoise, Flows: uint64(c.flows),
+		Sampled: inlineFlows[bits.OnesCount32(c.seen)],
 	}
-	if s.rate[span] > 0 {
-		p, _ := total(&f.Packets, &f.Bytes)
-		f.Seconds = min(float64(p)/s.rate[span], Spread)
+	var packets uint64
+	for k := range NumClasses {
+		n := c.of(k)
+		f.Packets[k], f.Bytes[k] = n.packets, n.bytes
+		if k <= Other {
+			packets = addSat(packets, n.packets)
+		}
+	}
+	if c.rate > 0 {
+		f.Seconds = min(float64(packets)/c.rate, Spread)
 	}
 	return f
-}
-
-// Sampled returns an estimate of the flows that sampled packets were of, a lower bound.
-func (s *FlowSlot) Sampled() uint64 { return inlineFlows[bits.OnesCount32(s.seen)] }
-
-func total(packets, bytes *[NumClasses]uint64) (p, b uint64) {
-	for c := TCP; c <= Other; c++ {
-		p, b = addSat(p, packets[c]), addSat(b, bytes[c])
-	}
-	return p, b
 }
 
 func addSat(a, b uint64) uint64 {

@@ -69,7 +69,7 @@ func TestCountFlows(t *testing.T) {
 					Slot: slot + uint32(r.IntN(2)), Class: Class(r.IntN(4)),
 				}
 				op.Bytes = op.Packets * 100
-				k := key{op.Slot, SpanOf(uint64(op.Milli)), op.Class}
+				k := key{op.Slot, SpanOf(op.Milli), op.Class}
 				packets[k] += op.Packets
 				bytes[k] += op.Bytes
 				flows[key{op.Slot, k.span, 0}]++

@@ -22,9 +22,9 @@ func (w *FlowWorker) prove(op *counters.FlowOp) {
 	if s == nil {
 		return
 	}
-	packets, bytes := s.Heat()
+	packets := s.Heat(op)
 	sh := &w.epoch.Policy.shares[op.Group][op.Slot&1]
-	if packets > sh.warmPackets || bytes > sh.warmBytes {
+	if packets > sh.warmPackets || packets*float64(op.Bytes) > sh.warmBytes*float64(op.Packets) {
 		gap := uint32(1) << min(s.Taken/recordsWhole, mostHalvings)
 		if gap == 1 || w.rand()&uint64(gap-1) == 0 {
 			s.Taken++

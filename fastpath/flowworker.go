@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"weir/counters"
+	"weir/counters/prefix"
 	"weir/decode"
 	"weir/decode/netflow"
 	"weir/decode/sflow"
@@ -193,6 +194,7 @@ func (w *FlowWorker) count() {
 	}
 	policy, t := w.epoch.Policy, w.epoch.Table
 	w.made = 0
+	filtered := policy.filter.Rules != nil || w.script.state != nil
 	for i := range w.filled {
 		r := &w.records[i]
 		if r.Packets > mostCounted || r.Bytes > mostCounted {
@@ -200,22 +202,26 @@ func (w *FlowWorker) count() {
 			continue
 		}
 		t.Stats.Exports.Records++
-		dst := policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo)
-		src := policy.lookup.Lookup(r.Src.Hi, r.Src.Lo)
+		var dst, src prefix.Value
+		if !policy.lookup.Foreign(r.Dst.Hi, r.Dst.Lo) {
+			dst = policy.lookup.Lookup(r.Dst.Hi, r.Dst.Lo)
+		}
+		if !policy.lookup.Foreign(r.Src.Hi, r.Src.Lo) {
+			src = policy.lookup.Lookup(r.Src.Hi, r.Src.Lo)
+		}
 		if dst|src == 0 {
 			t.Stats.Foreign++
 			continue
 		}
-		if !w.keep(i) {
+		if filtered && !w.keep(i) {
 			t.Stats.Ignored++
 			continue
 		}
-		hash := flowHash(r, w.seed)
 		if dst != 0 {
-			w.place(i, hash, &policy.places[dst-1], r.Dst, 0)
+			w.place(i, &policy.places[dst-1], r.Dst, 0)
 		}
 		if src != 0 {
-			w.place(i, hash, &policy.places[src-1], r.Src, 1)
+			w.place(i, &policy.places[src-1], r.Src, 1)
 			if dst != 0 {
 				t.Stats.Internal++
 			}
@@ -246,7 +252,7 @@ const mostCounted = 1 << 40
 const bytesPerPacket = 1500
 
 // place appends the op for the side of record i that has address a: side 0 is incoming, 1 outgoing.
-func (w *FlowWorker) place(i int, hash uint32, pl *place, a decode.Addr, side uint32) {
+func (w *FlowWorker) place(i int, pl *place, a decode.Addr, side uint32) {
 	r, op := &w.records[i], &w.ops[w.made&(maxOps-1)]
 	w.made++
 	samples := r.Packets
@@ -260,8 +266,10 @@ func (w *FlowWorker) place(i int, hash uint32, pl *place, a decode.Addr, side ui
 		op.Milli = uint32(min(uint64(r.Flow.End-r.Flow.Start)/1e6, math.MaxUint32))
 	}
 	op.Slot = pl.slot(a.Hi, a.Lo) + side
-	op.Hash, op.Group, op.Class, op.Record = hash, pl.group, classes[r.Proto], uint8(i)
-	op.Mark = flowMark(r, w.from[i])
+	op.Group, op.Class, op.Record = pl.group, classes[r.Proto], uint8(i)
+	if op.Mark = flowMark(r, w.from[i]); op.Mark&counters.MarkSample != 0 {
+		op.Hash = flowHash(r, w.seed)
+	}
 	if !pl.direct {
 		w.list(op, counters.Key(a))
 	}

@@ -77,7 +77,7 @@ type share struct {
 	cold    uint32 // packets that may pass before the slot can be warm
 	admit   uint32 // packets that list a host in the directory
 
-	warmPackets, warmBytes float32 // a fifth of the smallest limit, per second, of flow records
+	warmPackets, warmBytes float64 // a fifth of the smallest limit, per second, of flow records
 }
 
 const (
@@ -155,7 +155,7 @@ func (p *Policy) placeNetwork(
 func newShare(l *Limits, parts uint64) share {
 	var s share
 	s.cold, s.admit = 1<<30, admitMost
-	s.warmPackets, s.warmBytes = math.MaxFloat32, math.MaxFloat32
+	s.warmPackets, s.warmBytes = math.MaxFloat64/1e20, math.MaxFloat64/1e20
 	part := func(limit uint64) uint64 {
 		if limit == 0 {
 			return 0
@@ -167,10 +167,10 @@ func newShare(l *Limits, parts uint64) share {
 		if v := s.packets[a]; v > 0 {
 			s.cold = uint32(min(uint64(s.cold), v/warmPart+1))
 			s.admit = uint32(min(uint64(s.admit), max(1, v/admitPart)))
-			s.warmPackets = min(s.warmPackets, float32(v)/warmPart)
+			s.warmPackets = min(s.warmPackets, float64(v)/warmPart)
 		}
 		if v := s.bytes[a]; v > 0 {
-			s.warmBytes = min(s.warmBytes, float32(v)/warmPart)
+			s.warmBytes = min(s.warmBytes, float64(v)/warmPart)
 			s.cold = uint32(min(uint64(s.cold), v/warmPart/frameMost+1))
 		}
 	}

@@ -48,11 +48,11 @@ func (e *Exports) Since(before *Exports) (d Exports) {
 		Processed: e.Processed - before.Processed, Shed: e.Shed - before.Shed,
 		Exports: counters.Exports{
 			Denied: e.Denied - before.Denied, Invalid: e.Invalid - before.Invalid,
-			Records: e.Records - before.Records,
+			Records:   e.Records - before.Records,
 			Unslotted: e.Unslotted - before.Unslotted,
 		},
 		Foreign: e.Foreign - before.Foreign, Internal: e.Internal - before.Internal,
-		Ignored: e.Ignored - before.Ignored,
+		Ignored:  e.Ignored - before.Ignored,
 		Unplaced: e.Unplaced - before.Unplaced, Unmerged: e.Unmerged - before.Unmerged,
 		LostSamples: e.LostSamples - before.LostSamples,
 	}

@@ -80,15 +80,15 @@ func (s *Spreader) take(g *counters.Merger, e *counters.Entry) {
 	told := g.Told(e)
 	at := told.Sum(counters.UpTo1s)
 	out := counters.Second{
-		Packets: at.Packets, Bytes: at.Bytes, Flows: at.Flows + told.Sampled(),
-		AtLeast: at.Noise > 0 || told.Sampled() > 0,
+		Packets: at.Packets, Bytes: at.Bytes, Flows: at.Flows + at.Sampled,
+		AtLeast: at.Noise > 0 || at.Sampled > 0,
 		Noise:   counters.Noise{Packets: at.Noise, Bytes: at.BNoise},
 	}
 	for span := counters.UpTo8s; span < counters.NumSpans; span++ {
-		sum := told.Sum(span)
-		if sum.Seconds == 0 {
+		if !told.Has(span) {
 			continue
 		}
+		sum := told.Sum(span)
 		out.AtLeast = out.AtLeast || sum.Noise > 0
 		if !s.hold(g, e, &sum) {
 			s.Full++
