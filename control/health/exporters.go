@@ -73,7 +73,8 @@ func (f *Facts) port(out []Finding, p *Port) []Finding {
 	if n == 0 {
 		return out
 	}
-	what, try := "give it more cores under capture.flows", "weir cores"
+	what := "give it more cores, or a greater receive_buffer, under capture.flows"
+	try := "weir cores"
 	if p.Buffer < p.Wanted {
 		what = fmt.Sprintf("it has %d of the %d bytes that receive_buffer asks for, as "+
 			"net.core.rmem_max allows no more", p.Buffer, p.Wanted)

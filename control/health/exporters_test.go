@@ -67,7 +67,7 @@ func TestFindingsOfExports(t *testing.T) {
 	full := func(f *Facts) { f.Ports[0].Lost["socket_full"] = Count{25, 25} }
 	f(full, "socket_full", Error,
 		"20 % of the datagrams to :2055 (25 datagrams/s) are lost because the receive buffer is "+
-			"full: give it more cores", "weir cores")
+			"full: give it more cores, or a greater receive_buffer", "weir cores")
 	f(func(f *Facts) { full(f); f.Ports[0].Wanted = 1 << 21 }, "socket_full", Error,
 		"it has 1048576 of the 2097152 bytes that receive_buffer asks for, as net.core.rmem_max",
 		"sysctl -w net.core.rmem_max=2097152")

@@ -70,7 +70,7 @@ func workerFamilies() []family {
 				}
 			}),
 		counters("weir_core_packets_total", "worker",
-			"Frames that the worker received.",
+			"Frames, or datagrams of flow exports, that the worker received.",
 			eachWorker(func(w *Worker) float64 { return float64(w.Packets) })),
 		gauges("weir_ring_fill_ratio", "worker",
 			"The highest fill of the worker's ring in the last second.",
