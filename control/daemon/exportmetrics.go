@@ -88,7 +88,7 @@ func (r *roster) metrics(out *prometheus.Flows) {
 func (m *member) metrics() prometheus.FlowExporter {
 	t := m.totals()
 	out := prometheus.FlowExporter{
-		Address: addressOf(m.Exporter).String(), Datagrams: t.datagrams - m.base.datagrams,
+		Address: m.address, Datagrams: t.datagrams - m.base.datagrams,
 		Records: t.records - m.base.records, Lost: t.lost - m.base.lost,
 		Missing: t.missing - m.base.missing, Sampling: m.Rate.Load(),
 	}

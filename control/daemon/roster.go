@@ -34,6 +34,7 @@ type roster struct {
 	mu      sync.Mutex
 	members map[*fastpath.Exporter]*member
 	joined  uint64 // members so far
+	looks   uint64
 	facts   []health.Exporter
 	named   int            // members that have a label of their own
 	others  exporterTotals // of those without a label that are no longer there
@@ -47,11 +48,13 @@ type exporterTotals struct{ datagrams, records, lost, missing uint64 }
 // member is one exporter, looked at once a second.
 type member struct {
 	*fastpath.Exporter
-	order uint64 // of those there were; the least was there first
-	since int64  // when it was first looked at
-	label bool   // it has one of its own in the metrics
-	base  exporterTotals
-	said  said
+	address string
+	look    uint64 // at which it was last there
+	order   uint64 // of those there were; the least was there first
+	since   int64  // when it was first looked at
+	label   bool   // it has one of its own in the metrics
+	base    exporterTotals
+	said    said
 
 	last      int64  // Exporter.Last at the look before
 	usual     int64  // the longest pause between datagrams, ns
@@ -89,22 +92,23 @@ func (r *roster) look(all []*fastpath.Exporter, now int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines, r.untold = linesPerLook, 0
-	there := make(map[*fastpath.Exporter]bool, len(all))
+	r.looks++
 	for _, x := range all {
-		there[x] = true
 		m := r.members[x]
 		if m == nil {
 			r.joined++
 			m = &member{
-				Exporter: x, order: r.joined, since: now, last: x.Last.Load(), mark: now,
+				Exporter: x, address: addressOf(x).String(), order: r.joined, since: now,
+				last: x.Last.Load(), mark: now,
 			}
 			r.members[x] = m
 		}
+		m.look = r.looks
 		m.follow(now)
 		r.tell(m, now)
 	}
-	for x, m := range r.members {
-		if !there[x] {
+	for _, m := range r.members {
+		if m.look != r.looks {
 			r.forget(m)
 		}
 	}
@@ -170,7 +174,7 @@ func addressOf(x *fastpath.Exporter) netip.Addr { return counters.Key(x.Addr).Ad
 func (m *member) fact(now int64) health.Exporter {
 	p := protoOf(m.Exporter)
 	f := health.Exporter{
-		Address: addressOf(m.Exporter).String(), Protocol: p.String(),
+		Address: m.address, Protocol: p.String(),
 		Heard: time.Duration(now - m.since), Records: m.Records.Load(), Sampling: m.Rate.Load(),
 		Told: rateSourceOf(m.Exporter) != decode.RateUnknown, Missing: m.missing,
 		LostShare: m.lostShare, Lost: m.Lost.Load(), LostUnit: p.LostUnit(),

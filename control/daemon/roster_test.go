@@ -160,6 +160,19 @@ func TestManyExportersAreLoggedSlowly(t *testing.T) {
 	}
 }
 
+// BenchmarkLook is one second's look at as many exporters as are told apart.
+func BenchmarkLook(b *testing.B) {
+	w := newWatched(0)
+	w.roster.log = slog.New(slog.DiscardHandler)
+	for i := range maxExporters {
+		w.hear(w.add(fmt.Sprintf("10.1.%d.%d", i>>8, i&255)), 1)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		w.pass(1)
+	}
+}
+
 // TestLabelsStay has exporters come and go: who has a label keeps it, who delivers nothing never
 // gets one, and no sum goes down.
 func TestLabelsStay(t *testing.T) {

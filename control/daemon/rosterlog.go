@@ -34,53 +34,46 @@ type said struct {
 // tell logs what has changed about an exporter. What cannot be logged now is when it can be, if it
 // is still true.
 func (r *roster) tell(m *member, now int64) {
-	s, address := &m.said, addressOf(m.Exporter)
-	line := func(level slog.Level, text string, more ...any) bool {
-		return r.say(level, text, append([]any{
-			"cause", address.String(), "exporter", address,
-		}, more...))
-	}
+	s := &m.said
 	if m.Records.Load() > 0 && !s.new {
-		s.new = line(slog.LevelInfo, "new flow exporter", "protocol", protoOf(m.Exporter))
+		s.new = r.say(m, slog.LevelInfo, "new flow exporter", "protocol", protoOf(m.Exporter))
 		s.restarts = m.Restarts.Load()
 	}
-	r.tellRate(m, now, line)
+	r.tellRate(m, now)
 	if missing := m.missing > 0; missing != s.missing {
 		if missing {
-			s.missing = line(slog.LevelWarn, "flow exporter sends data without its template",
+			s.missing = r.say(m, slog.LevelWarn, "flow exporter sends data without its template",
 				"sets", m.missing)
 		} else {
-			s.missing = !line(slog.LevelInfo, "templates of flow exporter have come")
+			s.missing = !r.say(m, slog.LevelInfo, "templates of flow exporter have come")
 		}
 	}
 	switch {
 	case m.lostShare > lossTold && !s.lost:
-		s.lost = line(slog.LevelWarn, "flow exports were lost on their way",
+		s.lost = r.say(m, slog.LevelWarn, "flow exports were lost on their way",
 			"lost", fmt.Sprintf("%.2g %%", 100*m.lostShare), "all", m.Lost.Load(),
 			"unit", protoOf(m.Exporter).LostUnit())
 	case m.lostShare < lossOver:
 		s.lost = false
 	}
 	if n := m.Restarts.Load(); s.new && n > s.restarts {
-		if line(slog.LevelWarn, "flow exporter began anew", "times", n) {
+		if r.say(m, slog.LevelWarn, "flow exporter began anew", "times", n) {
 			s.restarts = n
 		}
 	}
 	if silent := m.silent && s.new; silent != s.silent {
 		if silent {
-			s.silent = line(slog.LevelWarn, "flow exporter is silent", "for",
+			s.silent = r.say(m, slog.LevelWarn, "flow exporter is silent", "for",
 				time.Duration(now-m.Last.Load()).Round(time.Second))
 		} else {
-			s.silent = !line(slog.LevelInfo, "flow exporter is back")
+			s.silent = !r.say(m, slog.LevelInfo, "flow exporter is back")
 		}
 	}
 }
 
 // tellRate logs a sampling rate that was learned or has changed. One exporter may have several, and
 // the last one used is seen here: changes are told ever more seldom.
-func (r *roster) tellRate(
-	m *member, now int64, line func(slog.Level, string, ...any) bool,
-) {
+func (r *roster) tellRate(m *member, now int64) {
 	s, n, from := &m.said, m.Rate.Load(), rateSourceOf(m.Exporter)
 	if n == 0 || n == s.rate && from == s.from || s.rates > 0 && now < s.rateAt {
 		return
@@ -89,7 +82,7 @@ func (r *roster) tellRate(
 	if s.rate != 0 {
 		more = append(more, "before", fmt.Sprint("1:", s.rate))
 	}
-	if !line(slog.LevelInfo, "sampling rate of flow exporter", more...) {
+	if !r.say(m, slog.LevelInfo, "sampling rate of flow exporter", more...) {
 		return
 	}
 	s.rate, s.from = n, from
@@ -98,12 +91,13 @@ func (r *roster) tellRate(
 }
 
 // say logs one line, and reports whether it could: there may have been too many in this look.
-func (r *roster) say(level slog.Level, text string, attrs []any) bool {
+func (r *roster) say(m *member, level slog.Level, text string, more ...any) bool {
 	if r.lines == 0 {
 		r.untold++
 		return false
 	}
 	r.lines--
+	attrs := append([]any{"cause", m.address, "exporter", m.address}, more...)
 	r.log.Log(context.Background(), level, text, attrs...)
 	return true
 }

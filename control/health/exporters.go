@@ -113,7 +113,7 @@ func (f *Facts) exporters(out []Finding) []Finding {
 			"has sent more than came: its sequence numbers say that %.2g %% of its %s were lost "+
 				"before weir", 100*e.LostShare, e.LostUnit)))
 	}
-	if e, more := f.worst(f.untold); e != nil {
+	if e, more := f.worst(f.untold()); e != nil {
 		out = append(out, exporterFinding("sampling_unknown", Warning, e, more,
 			"has never told its sampling rate, though other exporters of its protocol have: its "+
 				"flows are taken as not sampled; tell it to export its sampling options, or set "+
@@ -174,26 +174,27 @@ func (f *Facts) silent(out []Finding) []Finding {
 		e.Idle.Round(time.Second))))
 }
 
-// untold weighs an exporter that has never told its sampling rate. Most that do not are not
-// sampled; a fault is likely only where others of the same protocol did tell that they sample.
-func (f *Facts) untold(e *Exporter) float64 {
-	if e.Told || e.Sampling > 1 || e.Records < fewRecords || e.Heard < toldAfter {
-		return 0
-	}
-	sampled, plain := 0, 0
+// untold returns what weighs an exporter that has never told its sampling rate. Most that do not
+// are not sampled; a fault is likely only where most others of the same protocol did tell that they
+// sample.
+func (f *Facts) untold() func(*Exporter) float64 {
+	sampled := map[string]int{} // by protocol, less those that told that they do not
 	for i := range f.Exporters {
-		switch o := &f.Exporters[i]; {
-		case o.Protocol != e.Protocol || !o.Told:
-		case o.Sampling > 1:
-			sampled++
+		switch e := &f.Exporters[i]; {
+		case !e.Told:
+		case e.Sampling > 1:
+			sampled[e.Protocol]++
 		default:
-			plain++
+			sampled[e.Protocol]--
 		}
 	}
-	if sampled <= plain {
-		return 0
+	return func(e *Exporter) float64 {
+		if e.Told || e.Sampling > 1 || e.Records < fewRecords || e.Heard < toldAfter ||
+			sampled[e.Protocol] <= 0 {
+			return 0
+		}
+		return float64(e.Records)
 	}
-	return float64(e.Records)
 }
 
 // worst returns the exporter with the greatest weight above 0, nil if none has one, and how many
