@@ -6,6 +6,8 @@ TESTFLAGS ?=
 BENCH     ?= .
 FUZZTIME  ?= 10
 FUZZTOTAL ?= 600
+PEERS     ?= dist/peers
+GOFLOW2   := github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6
 
 # What is tested is what ships: no C.
 export CGO_ENABLED := 0
@@ -21,10 +23,10 @@ LINTER    = $(GO) tool -modfile=tools/lint/linters/go.mod golangci-lint
 PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo lab test race test386 fuzz bench pgo vet lint cross clean
+.PHONY: help build demo lab test race test386 fuzz bench bench-flows pgo vet lint cross clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build the static binary ./weir (VERSION=v1.2.3 names it)
 	$(BUILD) -o weir .
@@ -57,6 +59,11 @@ fuzz: ## Run every fuzz target for FUZZTIME seconds, FUZZTOTAL for all
 bench: build ## Run the benchmarks that match BENCH, then the packet pipeline
 	$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem $(TESTFLAGS) ./...
 	./weir bench pipeline
+
+bench-flows: build ## Compare flow collectors on this machine, as root; files in PEERS (dist/peers)
+	@sh tools/deps peers
+	GOBIN=$(abspath $(PEERS))/bin $(GO) install $(GOFLOW2)
+	PATH="$$PATH:/usr/sbin" $(GO) run ./bench/peers -goflow2 $(abspath $(PEERS))/bin/goflow2 $(PEERS)
 
 pgo: ## Renew default.pgo, the profile that builds are optimized by
 	$(BUILD) -pgo=off -o weir .

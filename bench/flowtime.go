@@ -38,8 +38,8 @@ type FlowTime struct {
 	// export tells of, whichever is less.
 	First float64 `json:"first"`
 	// OwnMS is how long after the first packet the router had told of a second's worth of half the
-	// true rate, ExtraMS how much longer it took until a second had ended that showed more. Never
-	// negative. Zero for mixed traffic, which is no attack.
+	// true rate, ExtraMS how much longer it took until a second had ended that showed more than
+	// that. Never is negative. Zero for mixed traffic, which is no attack.
 	OwnMS   int64 `json:"own_ms"`
 	ExtraMS int64 `json:"extra_ms"`
 
