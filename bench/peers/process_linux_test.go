@@ -70,8 +70,9 @@ func TestCPU(t *testing.T) {
 func TestTable(t *testing.T) {
 	var out bytes.Buffer
 	runs := []result{
-		{System: "weir", Workload: "F1", NSPerRecord: 300, Loss: 0.5, Rate: 2e5},
-		{System: "nfcapd", Workload: "F1", NSPerRecord: 500},
+		{System: "weir", Workload: "F1", NSPerRecord: 900, Loss: 0.5, Rate: 2e5},
+		{System: "nfcapd", Workload: "F1", NSPerRecord: 500, Loss: 0.5},
+		{System: "weir", Workload: "F1", NSPerRecord: 300, Rate: 2e5},
 		{System: "weir", Workload: "F1", NSPerRecord: 100, Rate: 2e5},
 		{System: "weir", Workload: "F1", NSPerRecord: 200, Rate: 2e5},
 	}
@@ -82,8 +83,11 @@ func TestTable(t *testing.T) {
 	if len(lines) != 3 {
 		t.Fatalf("%d lines:\n%s", len(lines), out.String())
 	}
-	want := "F1 weir 3 200 100– 300 0.00 200"
-	if got := strings.Join(strings.Fields(lines[1]), " "); got != want {
-		t.Errorf("got %q, want %q", got, want)
+	for i, want := range []string{
+		"F1 weir 3/4 200 100– 300 0.00 200", "F1 nfcapd 0/1 500* 500– 500 50.00 0",
+	} {
+		if got := strings.Join(strings.Fields(lines[1+i]), " "); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
