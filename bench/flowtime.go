@@ -127,7 +127,7 @@ func (s *flowTime) second(number int64) {
 		s.record(number, &r)
 	}
 	s.merger.Add(s.table, 1)
-	s.spread.Second(s.merger)
+	s.spread.Second(s.merger, rate.Second)
 	shown := uint64(0)
 	for i := range s.merger.Len() {
 		packets, _ := s.merger.Entry(i).Total()

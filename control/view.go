@@ -20,6 +20,7 @@ type view struct {
 	plan
 	watch   *rate.Watch
 	spread  *rate.Spreader // of a view of flow exports; nil: of frames
+	took    int64          // ns that the longest of this second's tables took; with spread
 	workers []*worker
 	merged  int // entries of the last tick
 }
@@ -264,15 +265,16 @@ func (v *view) collect(e *Engine, from, to int64) (late int) {
 // take accounts for what w counted in t, and merges it.
 func (e *Engine) take(v *view, w *worker, t *counters.Table, nominal int64) {
 	w.account(&t.Stats)
-	scale := w.scale(t, nominal)
 	unmerged := &e.Pipeline.Unmerged
 	if v.spread == nil {
 		e.Pipeline.Add(&t.Stats)
 	} else {
 		e.Exports.Add(&t.Stats)
 		unmerged = &e.Exports.Unmerged
+		nominal = t.End - t.Start // records are spread, and never less than they tell
+		v.took = max(v.took, nominal)
 	}
-	v.merger.Add(t, scale)
+	v.merger.Add(t, w.scale(t, nominal))
 	*unmerged += v.merger.Overflow
 	v.merger.Overflow = 0
 }
@@ -280,7 +282,8 @@ func (e *Engine) take(v *view, w *worker, t *counters.Table, nominal int64) {
 // settle turns what flow exporters told in this second into what was on the wire in it.
 func (v *view) settle(from, to int64) {
 	if v.spread != nil {
-		v.spread.Second(v.merger)
+		v.spread.Second(v.merger, v.took)
+		v.took = 0
 		v.watch.Flip(v.merger, from, to)
 	}
 }

@@ -1,10 +1,12 @@
 package control
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
 	"weir/control/rate"
+	"weir/counters"
 	"weir/decode/pcap"
 	"weir/ring/ringtest"
 	"weir/tools/blast"
@@ -145,5 +147,41 @@ func TestPlanCountsEveryWorker(t *testing.T) {
 	}
 	if len(layouts) != 2 || layouts[0].Workers != 1 || layouts[1].Workers != 2 || sum > c.Memory {
 		t.Errorf("%d views, %d bytes of %d", len(layouts), sum, c.Memory)
+	}
+}
+
+// TestLateRecords merges what a worker of flow exports read in a second and a tenth: unlike frames,
+// whose rate counts, every record counts as it tells.
+func TestLateRecords(t *testing.T) {
+	m := &counters.Memory{}
+	defer m.Close()
+	nets := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	l, err := counters.NewFlowLayout(nets, 1, 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := counters.NewTable(m, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &view{spread: rate.NewSpreader(16)}
+	if v.merger, err = counters.NewMerger(m, l); err != nil {
+		t.Fatal(err)
+	}
+	v.merger.Reset(start)
+	slot, _, _ := l.Slot(netip.MustParseAddr("10.0.0.7"))
+	table.Start, table.End = start, start+rate.Second+rate.Second/10
+	table.CountFlows([]counters.FlowOp{{
+		Packets: 1000, Bytes: 64_000, Samples: 1000, Rate: 1, Slot: slot, Class: counters.UDP,
+	}}, table.Start)
+	(&Engine{}).take(v, &worker{sampling: 1}, table, rate.Second)
+	v.spread.Second(v.merger, v.took)
+	for i := range v.merger.Len() {
+		if packets, bytes := v.merger.At(i).Total(); packets != 1000 || bytes != 64_000 {
+			t.Errorf("%d packets, %d bytes", packets, bytes)
+		}
+	}
+	if v.merger.Len() != 1 {
+		t.Errorf("%d hosts", v.merger.Len())
 	}
 }

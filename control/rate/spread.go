@@ -26,6 +26,7 @@ type Spreader struct {
 	free   int32 // head of the list of unused parts; -1: none
 	most   int   // parts, at most
 	now    int64 // seconds that have passed
+	late   int64 // seconds that this one's records came in, if more than one
 	second counters.Second
 }
 
@@ -57,7 +58,10 @@ const partsPerHost = 2
 
 // Second gives every entry of g what its host had in the second that ends now, and makes entries
 // for hosts that have something left of flows told before. It is called once for every Reset of g.
-func (s *Spreader) Second(g *counters.Merger) {
+// Its records came in took ns: where a worker was late and that is a second and a half or more,
+// short flows too are spread over so many seconds, so that no rate doubles.
+func (s *Spreader) Second(g *counters.Merger, took int64) {
+	s.late = (took + Second/2) / Second
 	for i, n := 0, g.Len(); i < n; i++ {
 		s.take(g, g.At(i))
 	}
@@ -80,9 +84,13 @@ func (s *Spreader) take(g *counters.Merger, e *counters.Entry) {
 	told := g.Told(e)
 	at := told.Sum(counters.UpTo1s)
 	out := counters.Second{
-		Packets: at.Packets, Bytes: at.Bytes, Flows: at.Flows + at.Sampled,
-		AtLeast: at.Noise > 0 || at.Sampled > 0,
-		Noise:   counters.Noise{Packets: at.Noise, Bytes: at.BNoise},
+		Flows: at.Sampled, AtLeast: at.Noise > 0 || at.Sampled > 0,
+	}
+	if s.late > 1 && at.Packets != ([counters.NumClasses]uint64{}) {
+		at.Seconds = float64(s.late)
+		s.holdOrAdd(g, e, &at, &out)
+	} else {
+		addSum(&out, &at)
 	}
 	for span := counters.UpTo8s; span < counters.NumSpans; span++ {
 		if !told.Has(span) {
@@ -90,15 +98,19 @@ func (s *Spreader) take(g *counters.Merger, e *counters.Entry) {
 		}
 		sum := told.Sum(span)
 		out.AtLeast = out.AtLeast || sum.Noise > 0
-		if !s.hold(g, e, &sum) {
-			s.Full++
-			addCounts(&out, &sum.Packets, &sum.Bytes)
-			out.Flows += sum.Flows
-			out.Noise.Packets += sum.Noise
-			out.Noise.Bytes += sum.BNoise
-		}
+		s.holdOrAdd(g, e, &sum, &out)
 	}
 	g.SetSecond(e, &out)
+}
+
+// holdOrAdd holds sum, or counts it at once where there is no room.
+func (s *Spreader) holdOrAdd(
+	g *counters.Merger, e *counters.Entry, sum *counters.FlowSum, out *counters.Second,
+) {
+	if !s.hold(g, e, sum) {
+		s.Full++
+		addSum(out, sum)
+	}
 }
 
 // exactParts is how many parts a host has before flows of like lengths share one: a few flows that
@@ -219,11 +231,14 @@ func (p *part) give(out *counters.Second, seconds int64) {
 	out.Noise.HeldBytes += p.bnoise
 }
 
-func addCounts(out *counters.Second, packets, bytes *[counters.NumClasses]uint64) {
+func addSum(out *counters.Second, sum *counters.FlowSum) {
 	for c := range out.Packets {
-		out.Packets[c] += packets[c]
-		out.Bytes[c] += bytes[c]
+		out.Packets[c] += sum.Packets[c]
+		out.Bytes[c] += sum.Bytes[c]
 	}
+	out.Flows += sum.Flows
+	out.Noise.Packets += sum.Noise
+	out.Noise.Bytes += sum.BNoise
 }
 
 // Rebase moves the held hosts to another layout, and forgets those that are not at home any more.

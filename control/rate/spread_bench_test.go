@@ -40,7 +40,7 @@ func BenchmarkSpread(b *testing.B) {
 		}
 		b.StartTimer()
 		g.Add(table, 1)
-		s.Second(g)
+		s.Second(g, Second)
 		g.Sort()
 		g.Reset(0)
 		b.StopTimer()

@@ -67,7 +67,7 @@ func (v *told) record(host string, milli uint32, packets, bytes uint64) {
 func (v *told) second(host string) (r Rates) {
 	v.now += Second
 	v.merger.Add(v.table, 1)
-	v.spread.Second(v.merger)
+	v.spread.Second(v.merger, v.now-v.table.Start)
 	v.merger.Sort()
 	for i := range v.merger.Len() {
 		e := v.merger.Entry(i)
@@ -106,6 +106,29 @@ func TestSpreadSteady(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a late worker read in three seconds is shown in three, and no packet less; a tenth of a
+// second late is none.
+func TestSpreadLate(t *testing.T) {
+	f := func(late, each int64, seconds int) {
+		t.Helper()
+		v := newTold(t, "10.0.0.0/24")
+		v.now += late
+		v.record("10.0.0.1", 0, 900, 900*100)
+		for s := range seconds {
+			if r := v.second("10.0.0.1"); int64(r.Packets[UDP]) != each {
+				t.Errorf("%d ns late, second %d: %d packets", late, s, r.Packets[UDP])
+			}
+		}
+		if r := v.second("10.0.0.1"); v.shown != v.packets || v.size != v.bytes || r.Flows != 0 {
+			t.Errorf("%d ns late: %d packets of %d shown", late, v.shown, v.packets)
+		}
+	}
+	f(0, 900, 1)
+	f(Second/10, 900, 1)
+	f(Second, 450, 2)
+	f(2*Second, 300, 3)
 }
 
 // A flow of a day is no spike: 22 hours at 1 Mbit/s, told at once.
