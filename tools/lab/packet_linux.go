@@ -6,25 +6,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SendFrames sends frames through the stack, and returns how many the kernel took before the
-// first that it did not. The flow that a frame belongs to decides about its queue, at both ends:
-// this is the way to reach more queues than there are CPUs.
-func (l *Lab) SendFrames(link int, frames [][]byte) (sent int, err error) {
-	name := Gen.Interface(link)
-	err = l.Gen().Do(func() error {
-		s, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+// Sender sends frames through the stack. The flow that a frame belongs to decides about its queue,
+// at both ends: this is the way to reach more queues than there are CPUs. A Sender stays with the
+// interface that it was opened for.
+//
+// Concurrency: for one goroutine at a time.
+type Sender struct {
+	socket int
+	to     unix.SockaddrLinklayer
+	name   string
+}
+
+// Sender opens a Sender for a link. Close it.
+func (l *Lab) Sender(link int) (*Sender, error) {
+	s := &Sender{name: Gen.Interface(link)}
+	s.to.Ifindex = int(l.indexes[link].Load())
+	return s, l.Gen().Do(func() (err error) {
+		s.socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("open packet socket: %w", err)
 		}
-		defer func() { _ = unix.Close(s) }()
-		to := &unix.SockaddrLinklayer{Ifindex: int(l.indexes[link].Load())}
-		for _, frame := range frames {
-			if err := unix.Sendto(s, frame, 0, to); err != nil {
-				return fmt.Errorf("send frame %d to %s: %w", sent, name, err)
-			}
-			sent++
-		}
 		return nil
 	})
-	return sent, err
+}
+
+// Send returns how many frames the kernel took before the first that it did not.
+func (s *Sender) Send(frames [][]byte) (sent int, err error) {
+	for _, frame := range frames {
+		if err := unix.Sendto(s.socket, frame, 0, &s.to); err != nil {
+			return sent, fmt.Errorf("send frame %d to %s: %w", sent, s.name, err)
+		}
+		sent++
+	}
+	return sent, nil
+}
+
+// Close takes milliseconds: the kernel waits until nobody can be using the socket.
+func (s *Sender) Close() error { return unix.Close(s.socket) }
+
+// SendFrames sends frames with a Sender of their own.
+func (l *Lab) SendFrames(link int, frames [][]byte) (sent int, err error) {
+	s, err := l.Sender(link)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = s.Close() }()
+	return s.Send(frames)
 }
