@@ -275,7 +275,7 @@ func (r *rig) metrics() string {
 	r.t.Helper()
 	var answer []byte
 	err := r.lab.Sut().Do(func() error {
-		c, err := net.Dial("tcp", "127.0.0.1:9108") // on this thread, as http's would not be
+		c, err := net.Dial("tcp", r.scrape) // on this thread, as http's would not be
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ type rig struct {
 	t      *testing.T
 	lab    *lab.Lab
 	dir    string // configuration, state, socket
+	scrape string // address of its metrics
 	cmd    *exec.Cmd
 	client *api.Client
 	log    *lockedBuffer
@@ -80,6 +81,16 @@ metrics: {listen: "127.0.0.1:9108"}
 // change the rest of its configuration.
 func newRig(t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir string) string) *rig {
 	t.Helper()
+	r := prepareRig(t, l, capture, edits...)
+	r.start()
+	return r
+}
+
+// prepareRig is newRig without the start.
+func prepareRig(
+	t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir string) string,
+) *rig {
+	t.Helper()
 	if strings.HasPrefix(capture, "afpacket") {
 		if err := l.SetPolled(0); err != nil {
 			t.Fatal(err)
@@ -95,8 +106,10 @@ func newRig(t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir st
 	for _, edit := range edits {
 		yaml = edit(yaml, dir)
 	}
+	_, rest, _ := strings.Cut(yaml, `metrics: {listen: "`)
+	r.scrape, _, _ = strings.Cut(rest, `"`)
 	r.configure(yaml)
-	r.start()
+	r.log = &lockedBuffer{}
 	t.Cleanup(func() {
 		if r.cmd != nil {
 			_ = r.stop(syscall.SIGKILL)
@@ -129,6 +142,12 @@ func (r *rig) command(args ...string) *exec.Cmd {
 func (r *rig) start() {
 	r.t.Helper()
 	r.launch()
+	r.answers()
+}
+
+// answers waits until the daemon answers.
+func (r *rig) answers() {
+	r.t.Helper()
 	r.eventually("answers", func() bool {
 		select {
 		case err := <-r.ended:
