@@ -8,6 +8,7 @@ import (
 	"weir/control/governor"
 	"weir/control/rate"
 	"weir/counters"
+	"weir/fastpath/filter"
 )
 
 // Bounds of what a picture holds.
@@ -60,14 +61,15 @@ type Picture struct {
 	Time        int64 // its end, nanoseconds since 1970 UTC; 0 before the first
 	Window      int64 // its length, nanoseconds
 	Pipeline    rate.Pipeline
-	Last        rate.Pipeline  // of the second alone
-	Exports     rate.Exports   // of flow exports, which are not in Pipeline
-	LastExports rate.Exports   // of the second alone
-	Counts      [2]rate.Counts // of each direction the view with most packets
-	Total       [2]rate.Counts // since the start
-	Flows       [2]uint64      // of all hosts; known only while hosts are kept
-	Active      int            // hosts with a packet
-	History     []Moment       // the oldest first
+	Last        rate.Pipeline       // of the second alone
+	Exports     rate.Exports        // of flow exports, which are not in Pipeline
+	LastExports rate.Exports        // of the second alone
+	Script      *filter.ScriptStats // of the filter; nil: there is none. Nobody changes it
+	Counts      [2]rate.Counts      // of each direction the view with most packets
+	Total       [2]rate.Counts      // since the start
+	Flows       [2]uint64           // of all hosts; known only while hosts are kept
+	Active      int                 // hosts with a packet
+	History     []Moment            // the oldest first
 	Networks    []NetworkSecond
 	Workers     []WorkerSecond
 	Open        []ban.Incident // without their timelines
@@ -212,6 +214,7 @@ func (b *board) end(e *Engine, s *survey) {
 	p := &b.picture
 	p.Last = e.Pipeline.Since(&p.Pipeline)
 	p.LastExports = e.Exports.Since(&p.Exports)
+	p.Script = e.scripts()
 	p.Time, p.Window, p.Pipeline, p.Exports = s.now, s.window, e.Pipeline, e.Exports
 	p.Counts, p.Flows, p.Active = s.counts, s.flows, s.active
 	for d := range p.Total {

@@ -9,6 +9,7 @@ import (
 	"weir/control/rate"
 	"weir/counters"
 	"weir/fastpath"
+	"weir/fastpath/filter"
 	"weir/ring"
 )
 
@@ -48,6 +49,39 @@ type counting interface {
 	Run(stop *atomic.Bool) error
 	Number() int
 	Queues() (*ring.SPSC[ring.Sample], *ring.SPSC[ring.Hint])
+}
+
+// scripted is a worker that may ask a script.
+type scripted interface {
+	Script() (filter.ScriptStats, bool)
+}
+
+// scripts returns the totals of the filter's script over all workers; nil: there is none.
+func (e *Engine) scripts() (total *filter.ScriptStats) {
+	for _, v := range e.views {
+		for _, w := range v.workers {
+			asks, ok := w.counting.(scripted)
+			if !ok {
+				continue
+			}
+			s, ok := asks.Script()
+			if !ok {
+				continue
+			}
+			if total == nil {
+				total = &filter.ScriptStats{}
+			}
+			total.Calls += s.Calls
+			total.Dropped += s.Dropped
+			total.Failed += s.Failed
+			total.Shed += s.Shed
+			total.Bypassed += s.Bypassed
+			if s.Disabled {
+				total.Disabled, total.Reason = true, s.Reason
+			}
+		}
+	}
+	return total
 }
 
 // worker is a worker of the data plane, and where it is.

@@ -28,6 +28,9 @@ func (d *Daemon) exportFacts(f *health.Facts, p *control.Picture) {
 		Skipped:   exportCounts(skips(), x.Skipped[:], last.Skipped[:]),
 		Faults:    exportCounts(faults(), x.Faults[:], last.Faults[:]),
 	}
+	if p.Script != nil && p.Script.Disabled {
+		f.Exports.Script = p.Script.Reason
+	}
 	for _, port := range d.ports {
 		f.Ports = append(f.Ports, d.portFacts(port))
 	}

@@ -17,7 +17,7 @@ func (d *Daemon) flowMetrics(p *control.Picture) *prometheus.Flows {
 	}
 	x := &p.Exports
 	out := &prometheus.Flows{
-		Datagrams: x.Processed, Records: x.Records, Foreign: x.Foreign,
+		Datagrams: x.Processed, Records: x.Records, Foreign: x.Foreign, Ignored: x.Ignored,
 		Dropped: exportLosses(x),
 		Skipped: named(skips(), x.Skipped[:]), Faults: named(faults(), x.Faults[:]),
 		Unlisted: d.exporters.Unlisted.Load(),
@@ -34,6 +34,12 @@ func (d *Daemon) flowMetrics(p *control.Picture) *prometheus.Flows {
 		Evicted: t.Evicted, Refused: t.Refused,
 	}
 	d.roster.metrics(out)
+	if s := p.Script; s != nil {
+		out.Script = &prometheus.FlowScript{
+			Called: s.Calls, Failed: s.Failed,
+			Unasked: map[string]uint64{"over_budget": s.Shed, "given_up": s.Bypassed},
+		}
+	}
 	return out
 }
 

@@ -18,7 +18,8 @@ func (d *Daemon) Metrics() *prometheus.Snapshot {
 		Packets: prometheus.Packets{
 			Processed: p.Pipeline.Processed, Shed: p.Pipeline.Shed, Foreign: p.Pipeline.Foreign,
 			Internal: p.Pipeline.Internal, Unplaced: p.Pipeline.Unplaced,
-			Errors: byReason(p.Pipeline.Dropped[:]), Damaged: byReason(p.Pipeline.Damaged[:]),
+			Ignored: p.Pipeline.Ignored,
+			Errors:  byReason(p.Pipeline.Dropped[:]), Damaged: byReason(p.Pipeline.Damaged[:]),
 		},
 		Incoming: traffic(&p, rate.Incoming), Outgoing: traffic(&p, rate.Outgoing),
 		Hosts: p.Active, LogHidden: d.hidden(),

@@ -162,6 +162,7 @@ func (d *Daemon) facts(p *control.Picture, nearest health.Nearest) *health.Facts
 		Processed: p.Pipeline.Processed, ProcessedNow: p.Last.Processed,
 		Shed:    health.Count{N: p.Pipeline.Shed, Now: p.Last.Shed},
 		Foreign: health.Count{N: p.Pipeline.Foreign, Now: p.Last.Foreign},
+		Ignored: health.Count{N: p.Pipeline.Ignored, Now: p.Last.Ignored},
 		Dropped: map[string]health.Count{}, Hosts: p.Active, Refused: p.Refused[0],
 		Nearest: nearest, All: p.Attacks, Routes: p.Routes, Observe: c.Mode == config.Observe,
 		Stuck: d.stuck(),

@@ -28,6 +28,11 @@ func (f *Facts) ports(out []Finding) []Finding {
 	if len(f.Ports) == 0 {
 		return out
 	}
+	if why := f.Exports.Script; why != "" {
+		out = append(out, Finding{"script_given_up", Warning, StageRecords, fmt.Sprintf(
+			"The Lua script of the filter failed too often and is not asked any more (%s): every "+
+				"flow record counts.", why), "weir reload"})
+	}
 	x, capture := &f.Exports, "tcpdump -c 10 -n -i any udp port "+portOf(f.Ports[0].Listen)
 	if x.Shed.Now > 0 {
 		out = append(out, Finding{"exports_shed", Warning, StageExports, fmt.Sprintf(

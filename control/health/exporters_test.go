@@ -62,6 +62,8 @@ func TestFindingsOfExports(t *testing.T) {
 		"60 % of the datagrams are of senders", capture)
 	f(func(f *Facts) { f.Exports.Shed = Count{60, 60} }, "exports_shed", Warning,
 		"(60 datagrams/s left out)", "weir cores")
+	f(func(f *Facts) { f.Exports.Script = "flows.lua:3: no such field" }, "script_given_up",
+		Warning, "not asked any more (flows.lua:3: no such field)", "weir reload")
 	f(func(f *Facts) { f.Exports.Foreign = Count{3000, 3000} }, "flows_foreign", Error,
 		"100 % of the flow records are from and to addresses outside", "weir config show")
 	full := func(f *Facts) { f.Ports[0].Lost["socket_full"] = Count{25, 25} }

@@ -16,7 +16,8 @@ type Exports struct {
 
 	Records Count            // that had addresses
 	Foreign Count            // of those: neither address is ours
-	Ignored Count            // of those: a rule left them out
+	Ignored Count            // of those: a rule or the script left them out
+	Script  string           // why the script was given up; "": it was not, or there is none
 	Skipped map[string]Count // what made no record, by the decoder's reason
 	Faults  map[string]Count // parts that could not be read, by the decoder's reason
 }

@@ -17,6 +17,7 @@ type Facts struct {
 	Shed                    Count
 	Dropped                 map[string]Count // frames without addresses, by the decoder's reason
 	Foreign                 Count            // neither address is ours
+	Ignored                 Count            // a rule left them out
 	InNow, OutNow           uint64           // packets towards and from our hosts
 
 	Ports     []Port

@@ -61,7 +61,9 @@ func frameStages(f *Facts) []Stage {
 
 	networks := Stage{Name: StageNetworks, Unit: "packets"}
 	networks.lose("foreign", f.Foreign)
-	networks.out(less(f.Processed, f.Foreign.N), less(f.ProcessedNow, f.Foreign.Now))
+	networks.lose("ignored", f.Ignored)
+	networks.out(less(f.Processed, f.Foreign.N+f.Ignored.N),
+		less(f.ProcessedNow, f.Foreign.Now+f.Ignored.Now))
 	return []Stage{port, ring, decode, networks}
 }
 

@@ -148,7 +148,7 @@ func controlRooms() []room {
 		}},
 		{"control", []string{
 			"control/rate", "control/detect", "control/ban", "control/governor",
-			"control/capture", "fastpath",
+			"control/capture", "fastpath", "fastpath/filter",
 			"decode", "counters", "ring", // vocabulary
 			"decode/netflow", "ring/replay", // what exporters announced, and the lock-step source
 		}},

@@ -10,16 +10,25 @@ type Flows struct {
 	Datagrams uint64            // that were exports
 	Records   uint64            // that had addresses
 	Foreign   uint64            // of those: neither address is of a home network
+	Ignored   uint64            // of those: a rule of the filter, or its script, left them out
 	Dropped   map[string]uint64 // datagrams that were not read, by reason
 	Skipped   map[string]uint64 // what made no record, by reason
 	Faults    map[string]uint64 // parts that could not be read, by reason
 	Unlisted  uint64            // datagrams of exporters that found no place in the list
+
+	Script *FlowScript // nil: there is none
 
 	Ports     []FlowPort // no two with the same Listen
 	Templates Templates
 	Exporters []FlowExporter // with a label of their own, no two with the same address
 	Others    FlowExporter   // all others together: totals alone
 	Hidden    int            // exporters in Others
+}
+
+// FlowScript is what became of the records that the filter's script was to be asked about.
+type FlowScript struct {
+	Called, Failed uint64
+	Unasked        map[string]uint64 // records kept without asking, by reason
 }
 
 // FlowPort is one port that exporters send to.
@@ -78,6 +87,22 @@ func flowTotals() []family {
 		flowCounter("weir_flow_foreign_records_total",
 			"Flow records with neither address in a home network.",
 			func(f *Flows) uint64 { return f.Foreign }),
+		flowCounter("weir_flow_ignored_records_total",
+			"Flow records of home networks that the filter's rules or script left out.",
+			func(f *Flows) uint64 { return f.Ignored }),
+		scriptCounter("weir_flow_script_calls_total",
+			"Flow records that the filter's script was asked about.",
+			func(s *FlowScript) uint64 { return s.Called }),
+		scriptCounter("weir_flow_script_failures_total",
+			"Calls of the filter's script that failed: their records are counted.",
+			func(s *FlowScript) uint64 { return s.Failed }),
+		counters("weir_flow_script_unasked_records_total", "reason",
+			"Flow records that are counted without asking the filter's script.",
+			func(s *Snapshot, out *series) {
+				if s.Flows != nil && s.Flows.Script != nil {
+					eachReason(s.Flows.Script.Unasked, out)
+				}
+			}),
 		flowReasons("weir_flow_dropped_datagrams_total",
 			"Datagrams that came to a port and were not read, by reason.",
 			func(f *Flows) map[string]uint64 { return f.Dropped }),
@@ -98,6 +123,14 @@ func flowCounter(name, help string, value func(f *Flows) uint64) family {
 	return counters(name, "", help, func(s *Snapshot, out *series) {
 		if s.Flows != nil {
 			out.add(float64(value(s.Flows)))
+		}
+	})
+}
+
+func scriptCounter(name, help string, value func(s *FlowScript) uint64) family {
+	return counters(name, "", help, func(s *Snapshot, out *series) {
+		if s.Flows != nil && s.Flows.Script != nil {
+			out.add(float64(value(s.Flows.Script)))
 		}
 	})
 }

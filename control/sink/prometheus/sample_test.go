@@ -57,7 +57,7 @@ func sample() *Snapshot {
 			{Worker: 1, Core: -1, Packets: 7},
 		},
 		Packets: Packets{
-			Processed: 1010, Shed: 7, Foreign: 100, Internal: 10, Unplaced: 1,
+			Processed: 1010, Shed: 7, Foreign: 100, Internal: 10, Ignored: 2, Unplaced: 1,
 			Errors:  map[string]uint64{"not_ip": 3, "truncated": 0},
 			Damaged: map[string]uint64{"bad_length": 2},
 		},
@@ -96,7 +96,10 @@ func sample() *Snapshot {
 func sampleFlows() *Flows {
 	number := func(v float64) *float64 { return &v }
 	return &Flows{
-		Datagrams: 900, Records: 27_000, Foreign: 30, Unlisted: 5, Hidden: 2,
+		Datagrams: 900, Records: 27_000, Foreign: 30, Ignored: 8, Unlisted: 5, Hidden: 2,
+		Script: &FlowScript{
+			Called: 400, Failed: 3, Unasked: map[string]uint64{"over_budget": 6, "given_up": 0},
+		},
 		Dropped: map[string]uint64{"socket_full": 4, "denied": 3, "invalid": 2, "shed": 0},
 		Skipped: map[string]uint64{"no_template": 12, "nat_event": 0},
 		Faults:  map[string]uint64{"bad_field": 1},

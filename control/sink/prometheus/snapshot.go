@@ -77,6 +77,7 @@ type Packets struct {
 	Shed      uint64 // left out at random while a ring was nearly full
 	Foreign   uint64 // neither address is of a home network
 	Internal  uint64 // both are
+	Ignored   uint64 // left out by a rule
 	Unplaced  uint64 // of a home network, counted for it but for no host: the tables were full
 
 	Errors  map[string]uint64 // whose addresses could not be read, by reason: counted for no host
