@@ -33,6 +33,8 @@ thresholds:
   incoming: {pps: 20k, bps: 1G, fps: 3500, syn_pps: 10k}
 hostgroups:
   - {name: web, prefixes: [198.51.100.64/26], thresholds: {incoming: {pps: 50k}}}
+capture:
+  flows: [{listen: ":2055"}]
 ban: {time: 8s, quiet: 4s}
 memory: {tables: 128MiB}
 `
@@ -43,7 +45,7 @@ const demoSpeed = 5
 func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "find and prove two attacks in synthetic traffic: no root, no NIC, no network",
+		Short: "find and prove three attacks in synthetic traffic: no root, no NIC, no network",
 		Args:  cobra.NoArgs,
 	}
 	output := outputFlag(cmd)
@@ -76,7 +78,11 @@ func runDemo(cmd *cobra.Command, asJSON, exit bool, folder string) error {
 	if err != nil {
 		return err
 	}
-	source := replay.New([]*pcap.Reader{capture}, replay.Options{})
+	exports, err := demoExports()
+	if err != nil {
+		return err
+	}
+	source := replay.New([]*pcap.Reader{capture, exports}, replay.Options{})
 	defer source.Close()
 	talk := cmd.ErrOrStderr()
 	introduce(talk)
@@ -109,7 +115,7 @@ func runDemo(cmd *cobra.Command, asJSON, exit bool, folder string) error {
 
 // demoTraffic is half a minute of a small network's mirror: everyday traffic, and two attacks.
 func demoTraffic() *blast.Scenario {
-	s := &blast.Scenario{Seed: replaySeed, SnapLen: 128}
+	s := &blast.Scenario{Start: demoStart(), Seed: replaySeed, SnapLen: 128}
 	home, _ := config.Parse("demo.yaml", []byte(demoConfig))
 	for i, network := range home.Networks {
 		s.Flows = append(s.Flows, blast.Background(network, 40, 1500-1000*i, 0, 24*time.Second)...)
@@ -128,8 +134,9 @@ func demoTraffic() *blast.Scenario {
 }
 
 func introduce(w io.Writer) {
-	fmt.Fprint(w, `weir demo: the mirror of a small network, five times as fast as in life. Two
-attacks are on their way: against 198.51.100.7, and against 2001:db8:51::80. The configuration:
+	fmt.Fprint(w, `weir demo: a small network, five times as fast as in life. Three attacks are on
+their way: the mirror sees those against 198.51.100.7 and 2001:db8:51::80; that against
+198.51.100.33 comes in elsewhere, where a router exports NetFlow. The configuration:
 
 `)
 	for line := range strings.Lines(demoConfig) {

@@ -233,7 +233,8 @@ func TestDemo(t *testing.T) {
 	}
 	for _, part := range []string{
 		"dns_amplification", "syn_flood", "blackhole 198.51.100.7/32", "2001:db8:51::80/128",
-		"Attack type: udp_flood", "2 attacks",
+		"Attack type: udp_flood", "3 attacks", "ntp_amplification", "198.51.100.33/32",
+		"flows in 48 export datagrams",
 		"the BGP peer has learned 198.51.100.7/32 via 192.0.2.1, communities 65535:666 65535:65281",
 		"the BGP peer has learned 2001:db8:51::80/128 via 100::1",
 		"the BGP peer has lost 198.51.100.7/32", "the BGP peer has lost 2001:db8:51::80/128",

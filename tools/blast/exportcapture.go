@@ -1,6 +1,7 @@
 package blast
 
 import (
+	"bytes"
 	"io"
 	"net/netip"
 	"time"
@@ -44,6 +45,40 @@ func (w *ExportWorkload) Capture(out io.Writer, count int, gap time.Duration) er
 		}
 	}
 	return file.Flush()
+}
+
+// Datagram is one UDP datagram of a capture.
+type Datagram struct {
+	Time     time.Time
+	From, To netip.AddrPort // IPv4
+	Payload  []byte
+}
+
+// DatagramCapture returns a capture of datagrams, in their order; name is that of its errors.
+func DatagramCapture(name string, list []Datagram) (*pcap.Reader, error) {
+	var out bytes.Buffer
+	file, err := pcap.NewWriter(&out, pcap.Section{Application: "weir"}, pcap.Interface{
+		Link: uint16(decode.LinkEthernet), SnapLen: MaxFrame, Name: "blast",
+	})
+	if err != nil {
+		return nil, err
+	}
+	frame := make([]byte, MaxFrame)
+	for i := range list {
+		d := &list[i]
+		n := udpFrame(frame, d.From, d.To, d.Payload)
+		p := pcap.Packet{
+			Time: d.Time.UnixNano(), Link: uint16(decode.LinkEthernet), Wire: uint32(n),
+			Data: frame[:n],
+		}
+		if err := file.Write(0, &p, ""); err != nil {
+			return nil, err
+		}
+	}
+	if err := file.Flush(); err != nil {
+		return nil, err
+	}
+	return pcap.NewReader(name, &out)
 }
 
 // udpFrame writes an IPv4 UDP packet to b and returns the frame's length.
