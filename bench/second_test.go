@@ -44,7 +44,7 @@ func BenchmarkFlowSecond(b *testing.B) {
 				}
 				merge = threadTime() - begin
 				begin = threadTime()
-				spread.Second(f.tables.merger)
+				spread.Second(f.tables.merger, int64(time.Second))
 				return merge, threadTime() - begin
 			}
 			for range 70 { // flows take up to a minute
