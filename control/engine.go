@@ -71,10 +71,14 @@ type Config struct {
 	// Of inputs with Exports, shared by their workers; NewEngine makes what is nil.
 	Templates *netflow.Cache
 	Exporters *fastpath.Exporters
+	Links     *fastpath.Interfaces
 }
 
 // maxExporters is how many exporters are told apart where Config leaves it open.
-const maxExporters = 1024
+const (
+	maxExporters = 1024
+	maxLinks     = 4096 // their interfaces
+)
 
 // Events are told what happens, on the loop's goroutine: they must not wait.
 type Events interface {
@@ -132,6 +136,9 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 	}
 	if c.Exporters == nil {
 		c.Exporters = fastpath.NewExporters(maxExporters, c.Seed)
+	}
+	if c.Links == nil {
+		c.Links = fastpath.NewInterfaces(maxLinks)
 	}
 	e := &Engine{
 		config: c, events: events, book: ban.NewBook(c.Ban),

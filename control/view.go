@@ -226,7 +226,7 @@ func (e *Engine) newWorker(v *view, n, number int) *worker {
 	} else {
 		w.counting = fastpath.NewFlowWorker(&fastpath.FlowConfig{
 			Config: c, Cache: e.config.Templates, Exporters: e.config.Exporters,
-			Rules: in.Exports, Inner: e.config.Decoder,
+			Links: e.config.Links, Rules: in.Exports, Inner: e.config.Decoder,
 		})
 	}
 	w.Samples, w.Hints = w.Queues()

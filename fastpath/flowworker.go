@@ -19,6 +19,7 @@ type FlowConfig struct {
 	Config
 	Cache     *netflow.Cache // templates and sampling state, shared by all workers
 	Exporters *Exporters     // shared by all workers
+	Links     *Interfaces    // the same; nil: nobody looks at them
 	Rules     *ExportRules
 	Inner     *decode.Decoder // of sampled packets' headers
 }
@@ -27,6 +28,7 @@ type FlowConfig struct {
 type FlowWorker struct {
 	base
 	exporters *Exporters
+	links     *Interfaces
 	rules     *ExportRules
 	netflow   *netflow.Decoder
 	sflow     *sflow.Decoder
@@ -45,9 +47,12 @@ type FlowWorker struct {
 // NewFlowWorker returns a worker that is ready for Step.
 func NewFlowWorker(c *FlowConfig) *FlowWorker {
 	w := &FlowWorker{
-		exporters: c.Exporters, rules: c.Rules,
+		exporters: c.Exporters, links: c.Links, rules: c.Rules,
 		netflow: netflow.NewDecoder(c.Cache, netflow.All, c.Inner),
 		sflow:   sflow.NewDecoder(sflow.Filtered, c.Inner),
+	}
+	if w.links == nil {
+		w.links = NewInterfaces(0)
 	}
 	w.base.init(&c.Config)
 	w.script.follow(w.epoch.Policy)
@@ -126,6 +131,9 @@ func (w *FlowWorker) datagram(i int) {
 			w.fill(n, w.sflow.Datagram())
 		}
 		w.close(w.sflow.Datagram(), first)
+		if links := w.sflow.Interfaces(); len(links) > 0 {
+			w.links.note(w.sflow.Datagram().Exporter, links, a.Time)
+		}
 	default:
 		stats.Exports.Invalid++
 	}

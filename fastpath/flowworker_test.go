@@ -70,6 +70,7 @@ func newFlowRig(tb testing.TB, limits Limits, rules *ExportRules, networks ...st
 			First: Epoch{Seq: 1, Policy: r.policy, Table: r.tables[0], Directory: r.dir},
 		},
 		Cache: netflow.NewCache(netflow.Limits{}), Exporters: r.exporters, Rules: rules,
+		Links: NewInterfaces(8),
 		Inner: &decode.Decoder{},
 	})
 	return r

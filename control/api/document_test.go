@@ -185,7 +185,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 	for _, v := range []any{
 		api.Status{}, api.ConfigStatus{}, api.MemoryStatus{}, api.LoopStatus{}, api.Traffic{},
 		api.Moment{}, api.Rates{}, api.Source{}, api.Core{}, api.CoreList{}, api.Pipeline{},
-		api.Exporter{}, api.ExporterList{},
+		api.Exporter{}, api.ExporterList{}, api.ExporterInterface{}, api.ExporterDirection{},
 		api.Stage{}, api.Loss{}, api.Finding{}, api.Host{}, api.HostList{}, api.Network{},
 		api.NetworkList{}, api.Why{}, api.Limit{}, api.Decision{}, api.Attack{}, api.Vector{},
 		api.Trigger{}, api.Action{}, api.AttackList{}, api.ReloadResult{}, api.Change{},

@@ -38,6 +38,30 @@ type Exporter struct {
 
 	LastSeen time.Time `json:"last_seen"`
 	Idle     float64   `json:"idle_seconds"`
+
+	// Interfaces are those that sFlow's counter samples tell of, MaxInterfaces at most.
+	Interfaces []ExporterInterface `json:"interfaces,omitempty"`
+}
+
+// MaxInterfaces is how many interfaces of an exporter are listed.
+const MaxInterfaces = 512
+
+// ExporterInterface is one interface of an exporter, with rates between its last two counter
+// samples, as seen from the exporter.
+type ExporterInterface struct {
+	Index uint32            `json:"index"` // SNMP ifIndex
+	Up    bool              `json:"up"`
+	Speed uint64            `json:"speed_bps"` // 0: not told
+	In    ExporterDirection `json:"in"`
+	Out   ExporterDirection `json:"out"`
+}
+
+// ExporterDirection is one direction of an interface, per second.
+type ExporterDirection struct {
+	BPS      uint64  `json:"bps"`
+	PPS      uint64  `json:"pps"`
+	Errors   float64 `json:"errors"`
+	Discards float64 `json:"discards"`
 }
 
 // LossShare returns the part, 0 to 1, of what the exporter sent that was lost before us.

@@ -50,7 +50,8 @@ type Daemon struct {
 
 	templates *netflow.Cache      // nil: no port takes flow exports
 	exporters *fastpath.Exporters // nil: the same
-	roster    *roster             // nil: the same
+	links     *fastpath.Interfaces
+	roster    *roster // nil: the same
 
 	live    *control.Live
 	keeper  *keeper

@@ -39,13 +39,13 @@ func (d *Daemon) Exporters(q api.ExporterQuery) api.ExporterList {
 	})
 	l.Matched = len(all)
 	for _, c := range all[:min(len(all), q.Limit)] {
-		l.Exporters = append(l.Exporters, exporterOf(c.Exporter, now))
+		l.Exporters = append(l.Exporters, d.exporterOf(c.Exporter, now))
 	}
 	return l
 }
 
 // exporterOf returns an exporter as the API has it.
-func exporterOf(x *fastpath.Exporter, now int64) api.Exporter {
+func (d *Daemon) exporterOf(x *fastpath.Exporter, now int64) api.Exporter {
 	p, last := protoOf(x), x.Last.Load()
 	out := api.Exporter{
 		Address: addressOf(x).String(), Protocol: p.String(), Datagrams: x.Datagrams.Load(),
@@ -68,6 +68,25 @@ func exporterOf(x *fastpath.Exporter, now int64) api.Exporter {
 			s := seconds(delay)
 			out.DetectionDelay = &s
 		}
+	}
+	if out.CounterSamples > 0 {
+		out.Interfaces = interfacesOf(d.links.Of(x.Addr))
+	}
+	return out
+}
+
+func interfacesOf(all []fastpath.Interface) (out []api.ExporterInterface) {
+	direction := func(r *fastpath.InterfaceRate) api.ExporterDirection {
+		return api.ExporterDirection{
+			BPS: uint64(r.Bits + 0.5), PPS: uint64(r.Packets + 0.5),
+			Errors: math.Round(r.Errors*1e3) / 1e3, Discards: math.Round(r.Discards*1e3) / 1e3,
+		}
+	}
+	for i := range all[:min(len(all), api.MaxInterfaces)] {
+		l := &all[i]
+		out = append(out, api.ExporterInterface{
+			Index: l.Index, Up: l.Up, Speed: l.Speed, In: direction(&l.In), Out: direction(&l.Out),
+		})
 	}
 	return out
 }

@@ -26,13 +26,15 @@ const templatesEvery = time.Minute
 const (
 	maxExporters     = 16_384
 	maxTemplateBytes = 256 << 20
+	maxLinks         = 65_536 // interfaces that sFlow's counter samples tell of
 )
 
 // openExports makes what the workers of flow exports share.
 func (d *Daemon) openExports(c *config.Config, engine *control.Config) {
 	d.templates = netflow.NewCache(netflow.Limits{Bytes: maxTemplateBytes})
 	d.exporters = fastpath.NewExporters(maxExporters, engine.Seed)
-	engine.Templates, engine.Exporters = d.templates, d.exporters
+	d.links = fastpath.NewInterfaces(maxLinks)
+	engine.Templates, engine.Exporters, engine.Links = d.templates, d.exporters, d.links
 	d.roster = newRoster(d.log)
 	d.loadTemplates(c)
 	for _, p := range d.ports {
@@ -72,6 +74,7 @@ func (d *Daemon) keepTemplates(ctx context.Context) {
 		case <-tick.C:
 		}
 		d.exporters.Forget(d.clock())
+		d.links.Forget(d.clock())
 		if !d.templates.Stats().Unsaved && !ended {
 			continue
 		}

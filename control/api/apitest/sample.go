@@ -177,7 +177,12 @@ func exporters() api.ExporterList {
 			ClockSkewMS: number(-7_200_000), LastSeen: Now().Add(-time.Minute), Idle: 60},
 		{Address: "192.0.2.10", Protocol: "sflow5", Datagrams: 9000, Flows: 63_000,
 			CounterSamples: 1200, Discarded: 3, LostUnit: "datagrams", Skipped: 5, Faults: 1,
-			SamplingRate: 512, SamplingFrom: "record", LastSeen: Now(), Idle: 0.5},
+			SamplingRate: 512, SamplingFrom: "record", LastSeen: Now(), Idle: 0.5,
+			Interfaces: []api.ExporterInterface{{
+				Index: 3, Up: true, Speed: 10_000_000_000,
+				In:  api.ExporterDirection{BPS: 9_100_000_000, PPS: 812_000, Discards: 0.5},
+				Out: api.ExporterDirection{BPS: 120_000_000, PPS: 15_000, Errors: 0.25},
+			}}},
 	}}
 }
 
