@@ -121,16 +121,6 @@ func (p *process) until(what string, is func() error) {
 	}
 }
 
-// ends waits for the end of the process.
-func (p *process) ends() {
-	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		p.t.Fatalf("%s does not end\n%s", p.cmd.Path, &p.said)
-	}
-}
-
 // ask runs a program that answers at once.
 func ask(env []string, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
