@@ -20,6 +20,7 @@ type FlowCache struct {
 type exported struct {
 	at       int64 // ms, by the simulation's clock
 	duration int64 // ms
+	age      int64 // ms since its last packet
 	packets  uint64
 }
 
@@ -130,7 +131,9 @@ func (r *router) age(now int64) {
 			r.schedule(flow, f)
 			continue
 		}
-		r.records = append(r.records, exported{now, f.last - f.first, f.packets})
+		r.records = append(r.records, exported{
+			at: now, duration: f.last - f.first, age: now - f.last, packets: f.packets,
+		})
 		delete(r.flows, flow)
 		r.spare = append(r.spare, f)
 	}

@@ -145,7 +145,7 @@ func (s *flowTime) record(second int64, r *exported) {
 	n := r.packets * uint64(s.cache.Sampling)
 	s.table.CountFlows([]counters.FlowOp{{
 		Packets: n, Bytes: 100 * n, Samples: r.packets, Rate: s.cache.Sampling,
-		Milli: uint32(r.duration), Slot: s.slot, Class: counters.UDP,
+		Milli: uint32(r.duration), Age: uint32(r.age), Slot: s.slot, Class: counters.UDP,
 	}}, r.at*int64(time.Millisecond))
 	s.result.Records++
 	s.naive[second] += float64(n)

@@ -1,6 +1,7 @@
 package counters
 
 import (
+	"math"
 	"math/bits"
 )
 
@@ -42,7 +43,9 @@ type FlowSlot struct {
 	slot  uint32 // in the layout
 	first uint32 // first record, microseconds after the epoch's start
 	Taken uint32 // records of it that were taken as evidence
-	_     [13]uint32
+	_     uint32
+	age   [2]float64 // of UpTo1s: Σ packets·age, and ·age², in seconds
+	_     [4]uint64
 }
 
 // spanCount is what was told of flows of one span: two cache lines. The first has all that an
@@ -92,6 +95,7 @@ type FlowOp struct {
 	Samples uint64 // packets as they were exported
 	Rate    uint32 // N of 1:N
 	Milli   uint32 // duration in milliseconds
+	Age     uint32 // from the flow's last packet to its export, milliseconds; 0: not told
 	Slot    uint32 // in the worker's table: even is incoming, odd outgoing
 	Hash    uint32 // of the 5-tuple, seeded
 	Group   uint16 // hostgroup
@@ -162,7 +166,11 @@ func (s *FlowSlot) count(op *FlowOp) {
 	c := &s.spans[span&3]
 	packets, bytes := op.Packets, op.Bytes
 	perSecond := 1.0
-	if span != UpTo1s {
+	if span == UpTo1s && op.Age > 0 {
+		age, weight := float64(op.Age)/1000, float64(packets)
+		s.age[0] += weight * age
+		s.age[1] += weight * age * age
+	} else if span != UpTo1s {
 		perSecond = 1000 / float64(op.Milli)
 		if op.Milli > Spread*1000 {
 			part := Spread * perSecond
@@ -219,6 +227,8 @@ func (s *FlowSlot) Heat(op *FlowOp) float64 { return s.spans[SpanOf(op.Milli)&3]
 
 // add adds what o counted.
 func (s *FlowSlot) add(o *FlowSlot, scale float64) {
+	s.age[0] += o.age[0] * scale
+	s.age[1] += o.age[1] * scale
 	for i := range s.spans {
 		c, from := &s.spans[i], &o.spans[i]
 		if from.rate == 0 && from.flows|from.seen == 0 {
@@ -240,10 +250,20 @@ func (s *FlowSlot) add(o *FlowSlot, scale float64) {
 // one span.
 type FlowSum struct {
 	Packets, Bytes [NumClasses]uint64
-	Seconds        float64 // mean duration, weighted by what each second had; at most Spread
+	Seconds        float64 // mean duration, weighted by what each second had; see Sum
 	Noise, BNoise  float64 // variance of all packets and bytes
 	Flows          uint64
 	Sampled        uint64 // flows that sampled packets were of, a lower bound
+}
+
+// Total returns packets and bytes of all classes.
+func (f *FlowSum) Total() (packets, bytes uint64) { return total(&f.Packets, &f.Bytes) }
+
+func total(packets, bytes *[NumClasses]uint64) (p, b uint64) {
+	for c := TCP; c <= Other; c++ {
+		p, b = addSat(p, packets[c]), addSat(b, bytes[c])
+	}
+	return p, b
 }
 
 // Has reports whether anything was told of flows of that span.
@@ -252,7 +272,9 @@ func (s *FlowSlot) Has(span Span) bool {
 	return c.rate != 0 || c.flows|c.seen != 0
 }
 
-// Sum returns what was told of flows of that span.
+// Sum returns what was told of flows of that span. Seconds is at most Spread. Of UpTo1s it is the
+// time in which the flows ended: exporters that look through their cache every so often tell of
+// flows together that were not there together.
 func (s *FlowSlot) Sum(span Span) (f FlowSum) {
 	c := &s.spans[span&3]
 	f = FlowSum{
@@ -267,7 +289,12 @@ func (s *FlowSlot) Sum(span Span) (f FlowSum) {
 			packets = addSat(packets, n.packets)
 		}
 	}
-	if c.rate > 0 {
+	switch {
+	case packets == 0:
+	case span == UpTo1s: // as wide as the uniform distribution of the same variance
+		mean := s.age[0] / float64(packets)
+		f.Seconds = min(math.Sqrt(12*max(0, s.age[1]/float64(packets)-mean*mean)), Spread)
+	case c.rate > 0:
 		f.Seconds = min(float64(packets)/c.rate, Spread)
 	}
 	return f

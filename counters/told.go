@@ -16,6 +16,9 @@ type Second struct {
 	Noise          Noise
 }
 
+// Total returns packets and bytes of all classes.
+func (s *Second) Total() (packets, bytes uint64) { return total(&s.Packets, &s.Bytes) }
+
 // Noise is how far sampling may be off: variances of what was sampled in the second itself, and
 // standard deviations of what was sampled before, whose errors stay the same from second to
 // second.

@@ -42,6 +42,7 @@ type FlowWorker struct {
 	ops     [maxOps]counters.FlowOp
 	from    [ring.BurstSize]decode.FlowProto // of records
 	agents  [ring.BurstSize]decode.Addr      // exporters of records
+	sent    [ring.BurstSize]int64            // when, by the exporter's clock; 0: not told
 }
 
 // NewFlowWorker returns a worker that is ready for Step.
@@ -162,7 +163,7 @@ func kindOf(b []byte) int {
 // fill notes that the decoder has filled n records more.
 func (w *FlowWorker) fill(n int, d *decode.Datagram) {
 	for i := w.filled; i < w.filled+n; i++ {
-		w.from[i], w.agents[i] = d.Proto, d.Exporter
+		w.from[i], w.agents[i], w.sent[i] = d.Proto, d.Exporter, d.Exported
 	}
 	w.filled += n
 }
@@ -269,9 +270,9 @@ func (w *FlowWorker) place(i int, pl *place, a decode.Addr, side uint32) {
 	}
 	op.Samples, op.Rate = samples, r.Sampling
 	op.Packets, op.Bytes = times(samples, r.Sampling), times(r.Bytes, r.Sampling)
-	op.Milli = 0
-	if r.Flow.End > r.Flow.Start {
-		op.Milli = uint32(min(uint64(r.Flow.End-r.Flow.Start)/1e6, math.MaxUint32))
+	op.Milli, op.Age = milliseconds(r.Flow.Start, r.Flow.End), 0
+	if r.Flow.End != 0 {
+		op.Age = milliseconds(r.Flow.End, w.sent[i])
 	}
 	op.Slot = pl.slot(a.Hi, a.Lo) + side
 	op.Group, op.Class, op.Record = pl.group, classes[r.Proto], uint8(i)
@@ -281,6 +282,11 @@ func (w *FlowWorker) place(i int, pl *place, a decode.Addr, side uint32) {
 	if !pl.direct {
 		w.list(op, counters.Key(a))
 	}
+}
+
+// milliseconds returns the time from one moment to another in nanoseconds; 0 if it went back.
+func milliseconds(from, to int64) uint32 {
+	return uint32(min(uint64(max(0, to-from))/1e6, math.MaxUint32))
 }
 
 // flowMark returns the classes that count r again. The flags of a flow are those of all its

@@ -10,23 +10,29 @@ import (
 // told at its end, or each time its exporter's active timeout has passed: its counts are spread
 // over as many seconds as it took, from the second in which they came. So a flow that goes on shows
 // its true rate from its first export to the end of its last, a flow of a day is no spike, and
-// every packet is counted once. Flows of up to a second count at once.
+// every packet is counted once. Flows of up to a second count at once, unless they ended over a
+// longer time than that.
 //
-// Exporters' clocks play no part: only durations do.
+// What matters at a host is spread exactly, in parts that end in the same second. What is little
+// beside its rate goes into the host's pool, of which each second gives the same share: the ends of
+// many small flows do not matter one by one.
+//
+// Exporters' clocks are compared with nothing but themselves.
 //
 // Concurrency: the control loop's goroutine.
 type Spreader struct {
 	Full uint64 // counts that found no room to be spread, and were counted at once
 
 	held   []held
-	index  map[watchKey]int32
+	direct map[uint32]int32 // by slot and direction, of hosts that are direct
+	listed map[watchKey]int32
 	unused []int32
 	order  []int32 // held hosts, in order of arrival
 	parts  []part
 	free   int32 // head of the list of unused parts; -1: none
-	most   int   // parts, at most
+	most   int   // hosts, at most; as many parts again
 	now    int64 // seconds that have passed
-	late   int64 // seconds that this one's records came in, if more than one
+	late   int64 // seconds in which the records at hand came
 	second counters.Second
 }
 
@@ -34,9 +40,13 @@ type Spreader struct {
 type held struct {
 	key      counters.Key
 	outgoing bool
-	slot     uint32
 	direct   bool
+	slot     uint32
 	parts    int32 // head of a list; -1: none
+	n        int32 // of them
+	packets  uint64
+	bytes    uint64 // given in the last second
+	pool     pool
 }
 
 // part is what is left of flows that end in the same second.
@@ -48,13 +58,26 @@ type part struct {
 	next           int32
 }
 
-// NewSpreader returns a Spreader for at most so many hosts that flows are held of.
-func NewSpreader(hosts int) *Spreader {
-	return &Spreader{index: map[watchKey]int32{}, free: -1, most: partsPerHost * hosts}
+// pool is what is left of flows of many lengths: each second gives a share of it, which is what
+// their rates were of their counts.
+type pool struct {
+	packets, bytes [counters.NumClasses]uint64
+	share          float64
+	noise, bnoise  float64 // standard deviation of the next second's packets and bytes
+	flows          float64
+	some           bool
 }
 
-// partsPerHost bounds the parts by the hosts: most hosts have flows of one or two lengths.
-const partsPerHost = 2
+// NewSpreader returns a Spreader for at most so many hosts that flows are held of.
+func NewSpreader(hosts int) *Spreader {
+	return &Spreader{
+		direct: map[uint32]int32{}, listed: map[watchKey]int32{}, free: -1,
+		most: hostsPerSecond * hosts,
+	}
+}
+
+// hostsPerSecond is how many more hosts are held than have records in one second.
+const hostsPerSecond = 4
 
 // Second gives every entry of g what its host had in the second that ends now, and makes entries
 // for hosts that have something left of flows told before. It is called once for every Reset of g.
@@ -67,16 +90,33 @@ func (s *Spreader) Second(g *counters.Merger, took int64) {
 	}
 	kept := s.order[:0]
 	for _, i := range s.order {
-		if s.give(g, &s.held[i]) {
+		if h := &s.held[i]; s.give(g, h) {
 			kept = append(kept, i)
-			continue
+		} else {
+			s.drop(i)
 		}
-		h := &s.held[i]
-		delete(s.index, watchKey{h.key, h.outgoing})
-		s.unused = append(s.unused, i)
 	}
 	s.order = kept
 	s.now++
+}
+
+// drop forgets a held host.
+func (s *Spreader) drop(i int32) {
+	h := &s.held[i]
+	if h.direct {
+		delete(s.direct, h.at())
+	} else {
+		delete(s.listed, watchKey{h.key, h.outgoing})
+	}
+	s.unused = append(s.unused, i)
+}
+
+// at returns the slot of a direct host in its direction.
+func (h *held) at() uint32 {
+	if h.outgoing {
+		return h.slot + 1
+	}
+	return h.slot
 }
 
 // take sets what e's short flows had, and holds the longer ones.
@@ -86,9 +126,10 @@ func (s *Spreader) take(g *counters.Merger, e *counters.Entry) {
 	out := counters.Second{
 		Flows: at.Sampled, AtLeast: at.Noise > 0 || at.Sampled > 0,
 	}
-	if s.late > 1 && at.Packets != ([counters.NumClasses]uint64{}) {
-		at.Seconds = float64(s.late)
-		s.holdOrAdd(g, e, &at, &out)
+	var h *held
+	at.Seconds = max(at.Seconds, float64(s.late))
+	if at.Seconds >= shortest && at.Packets != ([counters.NumClasses]uint64{}) {
+		h = s.hold(g, e, h, &at, &out)
 	} else {
 		addSum(&out, &at)
 	}
@@ -98,53 +139,59 @@ func (s *Spreader) take(g *counters.Merger, e *counters.Entry) {
 		}
 		sum := told.Sum(span)
 		out.AtLeast = out.AtLeast || sum.Noise > 0
-		s.holdOrAdd(g, e, &sum, &out)
+		h = s.hold(g, e, h, &sum, &out)
 	}
 	g.SetSecond(e, &out)
 }
 
-// holdOrAdd holds sum, or counts it at once where there is no room.
-func (s *Spreader) holdOrAdd(
-	g *counters.Merger, e *counters.Entry, sum *counters.FlowSum, out *counters.Second,
-) {
-	if !s.hold(g, e, sum) {
-		s.Full++
-		addSum(out, sum)
+// shortest is from how many seconds on what ended within them is spread.
+const shortest = 1.5
+
+// exactParts is how many parts a host has at most, and little how much less than the host's rate
+// flows have that go into its pool.
+const (
+	exactParts = 16
+	little     = 8
+)
+
+// hold spreads sum over the seconds to come, or adds it to out where there is no room. h is e's
+// host if that is known; it returns it.
+func (s *Spreader) hold(
+	g *counters.Merger, e *counters.Entry, h *held, sum *counters.FlowSum, out *counters.Second,
+) *held {
+	if h == nil {
+		if h = s.host(g, e); h == nil {
+			s.Full++
+			addSum(out, sum)
+			return nil
+		}
 	}
-}
-
-// exactParts is how many parts a host has before flows of like lengths share one: a few flows that
-// go on show their exact rate, the ends of many do not matter one by one.
-const exactParts = 16
-
-// hold spreads sum over the seconds to come; false when there is no room.
-func (s *Spreader) hold(g *counters.Merger, e *counters.Entry, sum *counters.FlowSum) bool {
 	length := max(1, int64(sum.Seconds+0.5))
+	packets, bytes := sum.Total()
+	n := uint64(length) * little
+	if packets*little/uint64(length) < h.packets && bytes/n < h.bytes/little/little ||
+		h.n == exactParts {
+		h.pool.add(sum, length)
+		return h
+	}
 	end := s.now + length
-	h := s.host(g, e)
-	n, nearest, off := 0, int32(-1), int64(math.MaxInt64)
 	for i := h.parts; i >= 0; i = s.parts[i].next {
-		n++
-		if d := abs(s.parts[i].end - end); d < off {
-			nearest, off = i, d
+		if p := &s.parts[i]; p.end == end {
+			p.add(sum, length)
+			return h
 		}
 	}
-	if off > 0 && (n < exactParts || off > length/8) {
-		i, ok := s.part()
-		switch {
-		case ok:
-			s.parts[i] = part{end: end, next: h.parts}
-			nearest, h.parts = i, i
-		case off > length/2:
-			return false
-		}
+	i, ok := s.part()
+	if !ok {
+		h.pool.add(sum, length)
+		return h
 	}
-	p := &s.parts[nearest]
-	p.add(sum, max(1, p.end-s.now))
-	return true
+	s.parts[i] = part{end: end, next: h.parts}
+	s.parts[i].add(sum, length)
+	h.parts = i
+	h.n++
+	return h
 }
-
-func abs(n int64) int64 { return max(n, -n) }
 
 func (p *part) add(sum *counters.FlowSum, seconds int64) {
 	for c := range p.packets {
@@ -152,30 +199,109 @@ func (p *part) add(sum *counters.FlowSum, seconds int64) {
 		p.bytes[c] += sum.Bytes[c]
 	}
 	p.flows += sum.Flows
-	// Independent: variances add up, of which p has the roots, by second.
-	n := float64(seconds)
-	p.noise = math.Sqrt(p.noise*p.noise + sum.Noise/n/n)
-	p.bnoise = math.Sqrt(p.bnoise*p.bnoise + sum.BNoise/n/n)
+	p.noise = root(p.noise, sum.Noise, seconds)
+	p.bnoise = root(p.bnoise, sum.BNoise, seconds)
 }
 
-// host returns e's host, held from now on.
+// root adds the variance of a count that is given in so many seconds to a standard deviation of
+// each: the counts are independent of one another.
+func root(deviation, variance float64, seconds int64) float64 {
+	if variance == 0 {
+		return deviation
+	}
+	n := float64(seconds)
+	return math.Sqrt(deviation*deviation + variance/n/n)
+}
+
+// add makes the pool give, in the next second, what it would have and what sum had in each.
+func (p *pool) add(sum *counters.FlowSum, seconds int64) {
+	added, _ := sum.Total()
+	var left uint64
+	for c := counters.TCP; c <= counters.Other; c++ {
+		left += p.packets[c]
+	}
+	each := float64(left)*p.share + float64(added)/float64(seconds)
+	p.share = min(1, each/max(1, float64(left+added)))
+	for c := range p.packets {
+		p.packets[c] += sum.Packets[c]
+		p.bytes[c] += sum.Bytes[c]
+	}
+	p.flows += float64(sum.Flows)
+	p.noise = root(p.noise, sum.Noise, seconds)
+	p.bnoise = root(p.bnoise, sum.BNoise, seconds)
+	p.some = true
+}
+
+// give takes one second's share out of p.
+func (p *pool) give(out *counters.Second) {
+	p.some = false
+	for c := range p.packets {
+		if p.packets[c]|p.bytes[c] == 0 {
+			continue
+		}
+		packets, bytes := portion(p.packets[c], p.share), portion(p.bytes[c], p.share)
+		out.Packets[c] += packets
+		out.Bytes[c] += bytes
+		p.packets[c] -= packets
+		p.bytes[c] -= bytes
+		p.some = p.some || p.packets[c]|p.bytes[c] != 0
+	}
+	out.Flows += uint64(p.flows + 0.5)
+	out.AtLeast = out.AtLeast || p.noise > 0
+	out.Noise.HeldPackets += p.noise
+	out.Noise.HeldBytes += p.bnoise
+	rest := 1 - p.share
+	p.flows, p.noise, p.bnoise = p.flows*rest, p.noise*rest, p.bnoise*rest
+	if !p.some {
+		*p = pool{}
+	}
+}
+
+// portion returns that share of v, at least 1 of what is there: a pool comes to its end.
+func portion(v uint64, share float64) uint64 {
+	return min(v, max(1, uint64(float64(v)*share+0.5)))
+}
+
+// host returns e's host, held from now on; nil when too many are.
 func (s *Spreader) host(g *counters.Merger, e *counters.Entry) *held {
-	k := watchKey{e.Key, e.Outgoing()}
-	if i, ok := s.index[k]; ok {
+	slot, direct := g.Place(e)
+	fresh := held{
+		key: e.Key, outgoing: e.Outgoing(), direct: direct, slot: slot, parts: -1,
+	}
+	i, known := s.find(&fresh)
+	if known {
 		return &s.held[i]
 	}
-	var i int32
 	if n := len(s.unused); n > 0 {
 		i, s.unused = s.unused[n-1], s.unused[:n-1]
-	} else {
+	} else if len(s.held) < s.most {
 		i = int32(len(s.held))
 		s.held = append(s.held, held{})
+	} else {
+		return nil
 	}
-	slot, direct := g.Place(e)
-	s.held[i] = held{e.Key, e.Outgoing(), slot, direct, -1}
-	s.index[k] = i
+	s.held[i] = fresh
+	s.enter(i)
 	s.order = append(s.order, i)
 	return &s.held[i]
+}
+
+func (s *Spreader) find(h *held) (i int32, ok bool) {
+	if h.direct {
+		i, ok = s.direct[h.at()]
+	} else {
+		i, ok = s.listed[watchKey{h.key, h.outgoing}]
+	}
+	return i, ok
+}
+
+func (s *Spreader) enter(i int32) {
+	h := &s.held[i]
+	if h.direct {
+		s.direct[h.at()] = i
+	} else {
+		s.listed[watchKey{h.key, h.outgoing}] = i
+	}
 }
 
 // part takes an unused part.
@@ -184,7 +310,7 @@ func (s *Spreader) part() (int32, bool) {
 		s.free = s.parts[i].next
 		return i, true
 	}
-	if len(s.parts) == s.most {
+	if len(s.parts) >= s.most {
 		return 0, false
 	}
 	s.parts = append(s.parts, part{})
@@ -205,11 +331,18 @@ func (s *Spreader) give(g *counters.Merger, h *held) bool {
 		}
 		*link, p.next = p.next, s.free
 		s.free = i
+		h.n--
 	}
+	if h.pool.some {
+		h.pool.give(out)
+	}
+	h.packets, h.bytes = out.Total()
 	if e := g.Make(h.key, h.slot, h.direct, h.outgoing); e != nil {
 		g.AddSecond(e, out)
+	} else {
+		s.Full++
 	}
-	return h.parts >= 0
+	return h.parts >= 0 || h.pool.some
 }
 
 // give takes one of so many seconds' share out of p.
@@ -243,12 +376,15 @@ func addSum(out *counters.Second, sum *counters.FlowSum) {
 
 // Rebase moves the held hosts to another layout, and forgets those that are not at home any more.
 func (s *Spreader) Rebase(l *counters.Layout) {
+	clear(s.direct)
+	clear(s.listed)
 	kept := s.order[:0]
 	for _, i := range s.order {
 		h := &s.held[i]
 		slot, direct, ok := l.Slot(h.key.Addr())
 		if ok {
 			h.slot, h.direct = slot, direct
+			s.enter(i)
 			kept = append(kept, i)
 			continue
 		}
@@ -257,7 +393,6 @@ func (s *Spreader) Rebase(l *counters.Layout) {
 			s.parts[link].next, s.free = s.free, link
 			link = next
 		}
-		delete(s.index, watchKey{h.key, h.outgoing})
 		s.unused = append(s.unused, i)
 	}
 	s.order = kept
