@@ -8,7 +8,7 @@ import (
 )
 
 func TestFlows(t *testing.T) {
-	records := 1_500_000
+	records := 600_000
 	if testing.Short() {
 		records = 150_000
 	}

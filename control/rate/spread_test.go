@@ -225,7 +225,7 @@ func TestSpreadMany(t *testing.T) {
 }
 
 // An exporter that looks through its cache every ten seconds tells of ten seconds' short flows at
-// once: they are shown over ten. One that tells of each flow 15 s after its end is believed at once.
+// once: they are shown over ten. One that tells of each 15 s after its end is believed at once.
 func TestSpreadTogether(t *testing.T) {
 	v := newTold(t, "10.0.0.0/24")
 	const pps = 1000
