@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"math"
@@ -110,7 +111,9 @@ func captureOf(t *testing.T, frames []pcap.Packet) *pcap.Reader {
 // replayed runs an engine on what the exporter sent, in order of time.
 func (x *exporter) replayed(t *testing.T, limits detect.Thresholds) (*log, *Replay) {
 	t.Helper()
-	slices.SortStableFunc(x.frames, func(a, b pcap.Packet) int { return int(a.Time - b.Time) })
+	slices.SortStableFunc(x.frames, func(a, b pcap.Packet) int {
+		return cmp.Compare(a.Time, b.Time)
+	})
 	source := replay.New([]*pcap.Reader{captureOf(t, x.frames)}, replay.Options{})
 	defer source.Close()
 	rules, err := fastpath.NewExportRules(nil, nil, 1)
