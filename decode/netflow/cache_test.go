@@ -19,7 +19,8 @@ import (
 
 func TestCosts(t *testing.T) {
 	f := func(name string, size uintptr, cost int64) {
-		generous := cost > 2*int64(size) && bits.UintSize == 64 // pointers are half as long elsewhere
+		// Pointers are half as long on 32 bits.
+		generous := cost > 2*int64(size) && bits.UintSize == 64
 		if int64(size) > cost || generous {
 			t.Errorf("%s takes %d bytes and is counted as %d", name, size, cost)
 		}
