@@ -41,6 +41,7 @@ type Queue struct {
 	fill      []uint64
 	rxNext    uint32 // first descriptor that is not lent or released; the kernel's sight of it
 	lent      uint32 // descriptors from rxNext on that Poll lent
+	asked     uint32 // up to which descriptor the packets' headers were prefetched
 	fillNext  uint32
 	now       int64
 	rxRing    Ring[Desc]
@@ -67,8 +68,9 @@ func NewQueue(c Config) (*Queue, error) {
 	q := &Queue{
 		umem: c.UMEM, frameMask: uint64(c.FrameSize - 1),
 		rx: c.RX.Entries, fill: c.Fill.Entries,
-		rxNext: c.RX.Consumer.Load(), fillNext: c.Fill.Producer.Load(),
-		rxRing: c.RX, fillRing: c.Fill,
+		rxNext: c.RX.Consumer.Load(), asked: c.RX.Consumer.Load(),
+		fillNext: c.Fill.Producer.Load(),
+		rxRing:   c.RX, fillRing: c.Fill,
 		clock: c.Clock, wake: c.Wake, drops: c.Drops,
 	}
 	mask := uint32(len(q.fill) - 1)
@@ -122,6 +124,7 @@ func (q *Queue) Poll(b *ring.Batch) (int, error) {
 		q.wakeKernel() // it may have run out of frames after the last Release
 		return 0, nil
 	}
+	q.prefetch(waiting)
 	q.lend(b, waiting)
 	if b.N == 0 && waiting == size {
 		return 0, fmt.Errorf("poll rx ring: a packet of more than %d buffers", size)

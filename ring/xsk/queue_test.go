@@ -352,3 +352,42 @@ func TestQueueNoAllocs(t *testing.T) {
 		t.Errorf("%v allocations per burst, %d packets", n, k.Queue().Stats().Received)
 	}
 }
+
+// What Poll asks for ahead of time, and however rings wrap or packets chain, changes nothing that
+// is lent.
+func TestPrefetchAcrossTheWrap(t *testing.T) {
+	k, err := ringtest.NewKernel(ringtest.Config{
+		Frames: 256, FrameSize: 512, RXSize: 128, Start: 1<<32 - 200,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch ring.Batch
+	next := byte(0)
+	for sent := byte(0); ; {
+		for n := 0; n < 70 && sent < 250; n++ {
+			packet := bytes.Repeat([]byte{sent}, 60+int(sent%3)*150) // one or two frames
+			if !k.Deliver(packet) {
+				break
+			}
+			sent++
+		}
+		n, err := k.Queue().Poll(&batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if got := batch.Data(i)[0]; got != next {
+				t.Fatalf("packet %d came as number %d", got, next)
+			}
+			next++
+		}
+		k.Queue().Release(&batch)
+		if n == 0 {
+			break
+		}
+	}
+	if next != 250 {
+		t.Errorf("%d packets came of 250", next)
+	}
+}

@@ -3,6 +3,7 @@ package xsk_test
 import (
 	"strings"
 	"testing"
+	"unsafe"
 
 	"weir/ring/xsk"
 )
@@ -60,4 +61,12 @@ func TestMapRingFailure(t *testing.T) {
 	f("entries: 128 bytes at offset 136 of 256", xsk.Offsets{Desc: 136}, 8)
 	f("entries: offset 12 is not aligned", xsk.Offsets{Desc: 12}, 8)
 	f("entries: 16777216 bytes at offset 0 of 256", xsk.Offsets{}, 1<<20)
+}
+
+// The assembly of prefetch knows where Desc has what.
+func TestPrefetchLayout(t *testing.T) {
+	var d xsk.Desc
+	if unsafe.Sizeof(d) != 16 || unsafe.Offsetof(d.Addr) != 0 || unsafe.Offsetof(d.Len) != 8 {
+		t.Error("the assembly's size and offsets are not those of Desc")
+	}
 }

@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package counters
 
 // prefetchSlots prefetches base[op.Slot] for every op.
