@@ -74,7 +74,7 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	if err != nil {
 		return PipelineResult{}, err
 	}
-	defer p.memory.Close()
+	defer p.close()
 	if _, err := p.run(warmPackets); err != nil {
 		return PipelineResult{}, err
 	}
@@ -95,9 +95,12 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 }
 
 func newPipeline(c PipelineConfig) (*pipeline, error) {
-	p := &pipeline{config: c, umem: make([]byte, allFrames*frameSize)}
+	umem, err := frameMemory(allFrames * frameSize)
+	if err != nil {
+		return nil, fmt.Errorf("map frames: %w", err)
+	}
+	p := &pipeline{config: c, umem: umem}
 	p.put = c.Workload.Frames().Next
-	var err error
 	p.kernel, err = ringtest.NewKernel(ringtest.Config{
 		Frames: allFrames, FrameSize: frameSize, UMEM: p.umem,
 		Clock: func() int64 { return int64(p.clock) },
@@ -166,4 +169,9 @@ func (p *pipeline) control() error {
 	p.result.Hosts = p.merger.Len()
 	p.result.Flips++
 	return nil
+}
+
+func (p *pipeline) close() {
+	_ = p.memory.Close() // at the end of a benchmark nothing is left to lose
+	freeMemory(p.umem)
 }

@@ -9,15 +9,20 @@ import (
 
 // Figures are what every benchmark tells beside its number: the medians of its runs.
 type Figures struct {
-	Cores       int      `json:"cores"`
-	Runs        int      `json:"runs"`
-	Seconds     float64  `json:"seconds"` // CPU time of a run
-	Lowest      float64  `json:"cpu_ns_lowest"`
-	Highest     float64  `json:"cpu_ns_highest"`
-	Allocs      uint64   `json:"allocs"`         // of the run with fewest: the runtime has its own
-	Calibration float64  `json:"calibration_ns"` // of one multiplication that waits for another
-	Host        Host     `json:"host"`
-	Degraded    []string `json:"degraded"`
+	Cores   int     `json:"cores"`
+	Runs    int     `json:"runs"`
+	Seconds float64 `json:"seconds"` // CPU time of a run
+	Lowest  float64 `json:"cpu_ns_lowest"`
+	Highest float64 `json:"cpu_ns_highest"`
+	Allocs  uint64  `json:"allocs"` // of the run with fewest: the runtime has its own
+
+	// What the machine does at the moment: a multiplication, and a load from 64 MiB, each of
+	// which waits for the one before.
+	Calibration float64 `json:"calibration_ns"`
+	Memory      float64 `json:"calibration_memory_ns"`
+
+	Host     Host     `json:"host"`
+	Degraded []string `json:"degraded"`
 }
 
 // repeat calls run, which returns the CPU time that it took for how many units, so many times. It
@@ -26,10 +31,15 @@ func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Fig
 	runtime.GC()
 	f = Figures{Cores: 1, Runs: runs, Host: ThisHost()}
 	perUnit, seconds := make([]float64, runs), make([]float64, runs)
-	calibrations := make([]float64, 0, runs+1)
+	calibrations, loads := make([]float64, 0, runs), make([]float64, 0, runs)
+	memory, err := newChase()
+	if err != nil {
+		return 0, f, fmt.Errorf("map memory to calibrate with: %w", err)
+	}
+	defer freeMemory(memory)
 	steal := stolen()
 	for i := range perUnit {
-		calibrations = append(calibrations, calibrate())
+		calibrations, loads = append(calibrations, calibrate()), append(loads, memory.load())
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		used, units, err := run()
@@ -43,29 +53,14 @@ func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Fig
 		perUnit[i], seconds[i] = float64(used.Nanoseconds())/float64(units), used.Seconds()
 	}
 	steal = stolen() - steal
-	for _, list := range [][]float64{perUnit, seconds, calibrations} {
+	for _, list := range [][]float64{perUnit, seconds, calibrations, loads} {
 		slices.Sort(list)
 	}
 	ns = median(perUnit)
 	f.Lowest, f.Highest, f.Seconds = perUnit[0], perUnit[runs-1], median(seconds)
-	f.Calibration = median(calibrations)
+	f.Calibration, f.Memory = median(calibrations), median(loads)
 	f.Degraded = degraded(perUnit, steal, f.Host)
 	return ns, f, nil
-}
-
-// calibrate measures what the machine does at the moment: multiplications, each of the result of
-// the one before and with an OR in between, 4 cycles on the processors of today. It returns
-// nanoseconds for one.
-func calibrate() float64 {
-	const count = 1 << 20
-	x := uint64(3)
-	begin := threadTime()
-	for range count {
-		x *= x | 5
-	}
-	used := threadTime() - begin
-	runtime.KeepAlive(x)
-	return float64(used.Nanoseconds()) / count
 }
 
 // median returns the median of sorted values.
