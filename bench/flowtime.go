@@ -105,7 +105,7 @@ func (s *flowTime) prepare() (err error) {
 		return fmt.Errorf("find the slot of %s: it has none", host)
 	}
 	s.slot = slot
-	s.spread = rate.NewSpreader(int(s.layout.FlowSlots))
+	s.spread = rate.NewSpreader(s.layout)
 	s.merger.Reset(0)
 	return nil
 }

@@ -33,7 +33,7 @@ func BenchmarkFlowSecond(b *testing.B) {
 			}
 			defer f.tables.memory.Close()
 			f.tables.flipped = math.MaxInt64 / 2 // we flip
-			spread := rate.NewSpreader(int(f.tables.layout.FlowSlots))
+			spread := rate.NewSpreader(f.tables.layout)
 			second := func() (merge, spreading time.Duration) {
 				if _, _, err := f.run(perSecond); err != nil {
 					b.Fatal(err)

@@ -147,7 +147,7 @@ func (e *Engine) newView(name string, layout *counters.Layout, inputs []int) (*v
 	size := min(watchSize, 2*layout.Hosts()) // both directions
 	v := &view{name: name, watch: rate.NewWatch(int(size))}
 	if layout.FlowSlots > 0 {
-		v.spread = rate.NewSpreader(int(layout.FlowSlots))
+		v.spread = rate.NewSpreader(layout)
 	}
 	var err error
 	if v.plan, err = newPlan(&e.config, layout, inputs); err != nil {

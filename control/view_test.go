@@ -164,7 +164,7 @@ func TestLateRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &view{spread: rate.NewSpreader(16)}
+	v := &view{spread: rate.NewSpreader(l)}
 	if v.merger, err = counters.NewMerger(m, l); err != nil {
 		t.Fatal(err)
 	}

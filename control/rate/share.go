@@ -6,13 +6,85 @@ import (
 	"weir/counters"
 )
 
-// part is what is left of flows that end in the same second.
+// A part's packets and bytes per second have a fraction of so many bits, and what they divide may
+// have wholeBits: a host has few enough parts for their sum.
+const (
+	fraction  = 16
+	wholeBits = 44
+)
+
+// part is what flows of one host and class had in each second up to one in which they all end.
 type part struct {
-	packets, bytes [counters.NumClasses]uint64
+	packets, bytes uint64  // per second, with a fraction
 	noise, bnoise  float64 // standard deviation of each second's packets and bytes
+	flows          uint32
+	host           int32
+	next           int32 // of those that end in the same second; -1: none
+	class          counters.Class
+}
+
+// tiny is a standard deviation that is none.
+const tiny = 1e-3
+
+// steady is what all parts of one host have per second, and the fractions not given yet.
+type steady struct {
+	packets, bytes [counters.NumClasses]uint64
+	rest, brest    [counters.NumClasses]uint32
+	noise, bnoise  float64
 	flows          uint64
-	end            int64 // the first second that has nothing of it
-	next           int32
+	classes        uint8 // in which something is
+	parts          int32
+}
+
+// add lets s give the packets and bytes of class c over so many seconds, and returns the part that
+// ends takes back.
+func (s *steady) add(c counters.Class, packets, bytes uint64, seconds int64) part {
+	n := uint64(seconds)
+	packets, bytes = packets<<fraction, bytes<<fraction
+	p := part{packets: packets / n, bytes: bytes / n, class: c}
+	s.packets[c] += p.packets
+	s.bytes[c] += p.bytes
+	s.rest[c] += uint32(packets % n) // every packet is given, to the last
+	s.brest[c] += uint32(bytes % n)
+	s.classes |= 1 << c
+	s.parts++
+	return p
+}
+
+// end takes back what p gave each second.
+func (s *steady) end(p *part) {
+	s.packets[p.class] -= p.packets
+	s.bytes[p.class] -= p.bytes
+	s.flows -= uint64(p.flows)
+	s.noise -= p.noise
+	s.bnoise -= p.bnoise
+	if s.parts--; s.parts == 0 {
+		s.classes = 0
+	}
+	if s.noise < tiny { // what rounding left
+		s.noise = 0
+	}
+	if s.bnoise < tiny {
+		s.bnoise = 0
+	}
+}
+
+// give adds one second's share to out.
+func (s *steady) give(out *counters.Second) {
+	for c := range s.packets {
+		if s.classes>>c&1 == 0 {
+			continue
+		}
+		packets, bytes := s.packets[c]+uint64(s.rest[c]), s.bytes[c]+uint64(s.brest[c])
+		s.rest[c] = uint32(packets & (1<<fraction - 1))
+		s.brest[c] = uint32(bytes & (1<<fraction - 1))
+		out.Packets[c] += packets >> fraction
+		out.Bytes[c] += bytes >> fraction
+	}
+	out.Flows += s.flows
+	out.AtLeast = out.AtLeast || s.noise > 0
+	out.Noise.HeldPackets += s.noise
+	out.Noise.HeldBytes += s.bnoise
 }
 
 // pool is what is left of flows of many lengths: each second gives a share of it, which is what
@@ -23,16 +95,6 @@ type pool struct {
 	noise, bnoise  float64 // standard deviation of the next second's packets and bytes
 	flows          float64
 	some           bool
-}
-
-func (p *part) add(sum *counters.FlowSum, seconds int64) {
-	for c := range p.packets {
-		p.packets[c] += sum.Packets[c]
-		p.bytes[c] += sum.Bytes[c]
-	}
-	p.flows += sum.Flows
-	p.noise = root(p.noise, sum.Noise, seconds)
-	p.bnoise = root(p.bnoise, sum.BNoise, seconds)
 }
 
 // root adds the variance of a count that is given in so many seconds to a standard deviation of
@@ -92,25 +154,6 @@ func (p *pool) give(out *counters.Second) {
 // portion returns that share of v, at least 1 of what is there: a pool comes to its end.
 func portion(v uint64, share float64) uint64 {
 	return min(v, max(1, uint64(float64(v)*share+0.5)))
-}
-
-// give takes one of so many seconds' share out of p.
-func (p *part) give(out *counters.Second, seconds int64) {
-	n := uint64(seconds)
-	for c := range p.packets {
-		if p.packets[c]|p.bytes[c] == 0 {
-			continue
-		}
-		packets, bytes := p.packets[c]/n, p.bytes[c]/n
-		out.Packets[c] += packets
-		out.Bytes[c] += bytes
-		p.packets[c] -= packets
-		p.bytes[c] -= bytes
-	}
-	out.Flows += p.flows
-	out.AtLeast = out.AtLeast || p.noise > 0
-	out.Noise.HeldPackets += p.noise
-	out.Noise.HeldBytes += p.bnoise
 }
 
 func addSum(out *counters.Second, sum *counters.FlowSum) {

@@ -1,6 +1,10 @@
 package rate
 
-import "weir/counters"
+import (
+	"math"
+
+	"weir/counters"
+)
 
 // Spreader turns what flow exporters tell into what was on the wire second by second. A flow is
 // told at its end, or each time its exporter's active timeout has passed: its counts are spread
@@ -9,9 +13,10 @@ import "weir/counters"
 // every packet is counted once. Flows of up to a second count at once, unless they ended over a
 // longer time than that.
 //
-// What matters at a host is spread exactly, in parts that end in the same second. What is little
-// beside its rate goes into the host's pool, of which each second gives the same share: the ends of
-// many small flows do not matter one by one.
+// What matters at a host is spread exactly: a host has a rate, to which a part of flows is added
+// once and taken off in the second in which they ended, so that a second costs the same however
+// many parts there are. What is little beside its rate goes into the host's pool, of which each
+// second gives the same share: the ends of many small flows do not matter one by one.
 //
 // Exporters' clocks are compared with nothing but themselves.
 //
@@ -19,37 +24,41 @@ import "weir/counters"
 type Spreader struct {
 	Full uint64 // counts that found no room to be spread, and were counted at once
 
-	held   []held
-	direct map[uint32]int32 // by slot and direction, of hosts that are direct
-	listed map[watchKey]int32
-	unused []int32
-	order  []int32 // held hosts, in order of arrival
-	parts  []part
-	free   int32 // head of the list of unused parts; -1: none
-	most   int   // hosts, at most; as many parts again
-	now    int64 // seconds that have passed
-	late   int64 // seconds in which the records at hand came
-	second counters.Second
+	held   arena[held]
+	pools  arena[pool] // of held hosts that have one
+	parts  arena[part]
+	direct []int32            // by slot and direction, of hosts that are direct: 1 + held
+	listed map[watchKey]int32 // of others: held
+	order  []int32            // held hosts, in order of arrival
+	ends   [longest + 1]int32 // by the second in which they end: 1 + the first of parts
+	most   int                // hosts, at most; as many parts again, and pools
+	now    int64              // seconds that have passed
+	late   int64              // seconds in which the records at hand came
+	out    counters.Second
 }
+
+// longest is over how many seconds counts are spread at most: Spread, and what a worker was late.
+const longest = counters.Spread + 211
 
 // held is one host in one direction with flows whose counts are not all given yet.
 type held struct {
 	key      counters.Key
 	outgoing bool
 	direct   bool
+	gone     bool // not at home any more: its parts end, and nothing is shown
 	slot     uint32
-	parts    int32 // head of a list; -1: none
-	n        int32 // of them
-	packets  uint64
-	bytes    uint64 // given in the last second
-	pool     pool
+	pool     int32  // -1: none
+	given    int64  // the second in which it was given its share last
+	packets  uint64 // and what that was
+	bytes    uint64
+	steady   steady
 }
 
-// NewSpreader returns a Spreader for at most so many hosts that flows are held of.
-func NewSpreader(hosts int) *Spreader {
+// NewSpreader returns a Spreader for hosts of that layout, which is of flow records.
+func NewSpreader(l *counters.Layout) *Spreader {
 	return &Spreader{
-		direct: map[uint32]int32{}, listed: map[watchKey]int32{}, free: -1,
-		most: hostsPerSecond * hosts,
+		direct: make([]int32, l.DirBase), listed: map[watchKey]int32{},
+		most: hostsPerSecond * int(l.FlowSlots),
 	}
 }
 
@@ -62,30 +71,53 @@ const hostsPerSecond = 4
 // short flows too are spread over so many seconds, so that no rate doubles.
 func (s *Spreader) Second(g *counters.Merger, took int64) {
 	s.late = (took + Second/2) / Second
+	s.end()
 	for i, n := 0, g.Len(); i < n; i++ {
-		s.take(g, g.At(i))
+		e := g.At(i)
+		s.out = counters.Second{}
+		if h := s.take(g, e); h != nil {
+			s.give(h)
+		}
+		g.SetSecond(e, &s.out)
 	}
 	kept := s.order[:0]
 	for _, i := range s.order {
-		if h := &s.held[i]; s.give(g, h) {
-			kept = append(kept, i)
-		} else {
+		h := s.held.at(i)
+		if h.steady.parts == 0 && h.pool < 0 {
 			s.drop(i)
+			continue
 		}
+		if h.given != s.now && !h.gone {
+			s.rest(g, h)
+		}
+		kept = append(kept, i)
 	}
 	s.order = kept
 	s.now++
 }
 
+// end takes the parts that have ended off their hosts.
+func (s *Spreader) end() {
+	ends := &s.ends[s.now%int64(len(s.ends))]
+	for i := *ends - 1; i >= 0; {
+		p := s.parts.at(i)
+		s.held.at(p.host).steady.end(p)
+		s.parts.put(i)
+		i = p.next
+	}
+	*ends = 0
+}
+
 // drop forgets a held host.
 func (s *Spreader) drop(i int32) {
-	h := &s.held[i]
-	if h.direct {
-		delete(s.direct, h.at())
-	} else {
-		delete(s.listed, watchKey{h.key, h.outgoing})
+	if h := s.held.at(i); !h.gone {
+		if h.direct {
+			s.direct[h.at()] = 0
+		} else {
+			delete(s.listed, watchKey{h.key, h.outgoing})
+		}
 	}
-	s.unused = append(s.unused, i)
+	s.held.put(i)
 }
 
 // at returns the slot of a direct host in its direction.
@@ -96,185 +128,206 @@ func (h *held) at() uint32 {
 	return h.slot
 }
 
-// take sets what e's short flows had, and holds the longer ones.
-func (s *Spreader) take(g *counters.Merger, e *counters.Entry) {
+// take notes what e's short flows had in out, holds the longer ones, and returns e's host; nil if
+// nothing of it is held.
+func (s *Spreader) take(g *counters.Merger, e *counters.Entry) *held {
 	told := g.Told(e)
-	at := told.Sum(counters.UpTo1s)
-	out := counters.Second{
-		Flows: at.Sampled, AtLeast: at.Noise > 0 || at.Sampled > 0,
-	}
-	var h *held
-	at.Seconds = max(at.Seconds, float64(s.late))
-	if at.Seconds >= shortest && at.Packets != ([counters.NumClasses]uint64{}) {
-		h = s.hold(g, e, h, &at, &out)
-	} else {
-		addSum(&out, &at)
+	i, h := s.find(g, e)
+	if told.Has(counters.UpTo1s) {
+		sum := told.Sum(counters.UpTo1s)
+		s.out.AtLeast = sum.Noise > 0 || sum.Sampled > 0
+		sum.Seconds = max(sum.Seconds, float64(s.late))
+		if sum.Seconds >= shortest {
+			i, h = s.hold(g, e, i, h, &sum)
+		} else {
+			addSum(&s.out, &sum)
+		}
+		s.out.Flows += sum.Sampled
 	}
 	for span := counters.UpTo8s; span < counters.NumSpans; span++ {
 		if !told.Has(span) {
 			continue
 		}
 		sum := told.Sum(span)
-		out.AtLeast = out.AtLeast || sum.Noise > 0
-		h = s.hold(g, e, h, &sum, &out)
+		s.out.AtLeast = s.out.AtLeast || sum.Noise > 0
+		i, h = s.hold(g, e, i, h, &sum)
 	}
-	g.SetSecond(e, &out)
+	return h
 }
 
 // shortest is from how many seconds on what ended within them is spread.
 const shortest = 1.5
 
-// exactParts is how many parts a host has at most, and little how much less than the host's rate
-// flows have that go into its pool.
+// exactParts is how many parts a host has at most, all but: those of one sum come and go together.
+// little is how much less than the host's rate flows have that go into its pool.
 const (
 	exactParts = 16
 	little     = 8
 )
 
 // hold spreads sum over the seconds to come, or adds it to out where there is no room. h is e's
-// host if that is known; it returns it.
+// host, number i, if something of it is held already; it returns it.
 func (s *Spreader) hold(
-	g *counters.Merger, e *counters.Entry, h *held, sum *counters.FlowSum, out *counters.Second,
-) *held {
-	if h == nil {
-		if h = s.host(g, e); h == nil {
-			s.Full++
-			addSum(out, sum)
-			return nil
-		}
-	}
-	length := max(1, int64(sum.Seconds+0.5))
+	g *counters.Merger, e *counters.Entry, i int32, h *held, sum *counters.FlowSum,
+) (int32, *held) {
+	length := max(1, min(longest, int64(sum.Seconds+0.5)))
 	packets, bytes := sum.Total()
-	n := uint64(length) * little
-	if packets*little/uint64(length) < h.packets && bytes/n < h.bytes/little/little ||
-		h.n == exactParts {
-		h.pool.add(sum, length)
-		return h
+	if length == 1 || packets|bytes == 0 {
+		addSum(&s.out, sum)
+		return i, h
 	}
-	end := s.now + length
-	for i := h.parts; i >= 0; i = s.parts[i].next {
-		if p := &s.parts[i]; p.end == end {
-			p.add(sum, length)
-			return h
+	if h == nil {
+		if i, h = s.host(g, e); h == nil {
+			s.Full++
+			addSum(&s.out, sum)
+			return i, h
 		}
 	}
-	i, ok := s.part()
+	many := little / float64(length)
+	exact := h.steady.parts < exactParts && packets>>wholeBits|bytes>>wholeBits == 0 &&
+		(float64(packets)*many >= float64(h.packets) || float64(bytes)*many >= float64(h.bytes))
+	if !exact || !s.spread(i, h, sum, length) {
+		if h.pool < 0 {
+			pool, ok := s.pools.take(s.most)
+			if !ok {
+				s.Full++
+				addSum(&s.out, sum)
+				return i, h
+			}
+			h.pool = pool
+		}
+		s.pools.at(h.pool).add(sum, length)
+	}
+	return i, h
+}
+
+// spread adds sum to what host i has in each of so many seconds; false where there is no room.
+func (s *Spreader) spread(i int32, h *held, sum *counters.FlowSum, seconds int64) bool {
+	need := 0
+	for c := range sum.Packets {
+		if sum.Packets[c]|sum.Bytes[c] != 0 {
+			need++
+		}
+	}
+	if int(s.parts.n)-len(s.parts.unused)+need > s.most {
+		return false
+	}
+	n := float64(seconds)
+	noise, bnoise := math.Sqrt(sum.Noise)/n, math.Sqrt(sum.BNoise)/n
+	flows := uint32(min(sum.Flows, math.MaxUint32))
+	ends := &s.ends[(s.now+seconds)%int64(len(s.ends))]
+	for c := range counters.NumClasses {
+		if sum.Packets[c]|sum.Bytes[c] == 0 {
+			continue
+		}
+		number, _ := s.parts.take(s.most)
+		p := h.steady.add(c, sum.Packets[c], sum.Bytes[c], seconds)
+		p.noise, p.bnoise, p.flows, p.host, p.next = noise, bnoise, flows, i, *ends-1
+		*s.parts.at(number), *ends = p, number+1
+		h.steady.flows += uint64(flows)
+		h.steady.noise += noise
+		h.steady.bnoise += bnoise
+		noise, bnoise, flows = 0, 0, 0 // those of the sum are those of its first part
+	}
+	return true
+}
+
+// host holds e's host from now on; nil when too many are.
+func (s *Spreader) host(g *counters.Merger, e *counters.Entry) (int32, *held) {
+	i, ok := s.held.take(s.most)
 	if !ok {
-		h.pool.add(sum, length)
-		return h
+		return 0, nil
 	}
-	s.parts[i] = part{end: end, next: h.parts}
-	s.parts[i].add(sum, length)
-	h.parts = i
-	h.n++
-	return h
-}
-
-// host returns e's host, held from now on; nil when too many are.
-func (s *Spreader) host(g *counters.Merger, e *counters.Entry) *held {
 	slot, direct := g.Place(e)
-	fresh := held{
-		key: e.Key, outgoing: e.Outgoing(), direct: direct, slot: slot, parts: -1,
+	h := s.held.at(i)
+	*h = held{
+		key: e.Key, outgoing: e.Outgoing(), direct: direct, slot: slot, pool: -1, given: -1,
 	}
-	i, known := s.find(&fresh)
-	if known {
-		return &s.held[i]
-	}
-	if n := len(s.unused); n > 0 {
-		i, s.unused = s.unused[n-1], s.unused[:n-1]
-	} else if len(s.held) < s.most {
-		i = int32(len(s.held))
-		s.held = append(s.held, held{})
-	} else {
-		return nil
-	}
-	s.held[i] = fresh
-	s.enter(i)
+	s.enter(i, h)
 	s.order = append(s.order, i)
-	return &s.held[i]
+	return i, h
 }
 
-func (s *Spreader) find(h *held) (i int32, ok bool) {
-	if h.direct {
-		i, ok = s.direct[h.at()]
-	} else {
-		i, ok = s.listed[watchKey{h.key, h.outgoing}]
+// find returns e's host if something of it is held, else nil.
+func (s *Spreader) find(g *counters.Merger, e *counters.Entry) (i int32, h *held) {
+	slot, direct := g.Place(e)
+	if !direct {
+		i, ok := s.listed[watchKey{e.Key, e.Outgoing()}]
+		if !ok {
+			return 0, nil
+		}
+		return i, s.held.at(i)
 	}
-	return i, ok
+	if e.Outgoing() {
+		slot++
+	}
+	if i = s.direct[slot] - 1; i < 0 {
+		return i, nil
+	}
+	return i, s.held.at(i)
 }
 
-func (s *Spreader) enter(i int32) {
-	h := &s.held[i]
+func (s *Spreader) enter(i int32, h *held) {
 	if h.direct {
-		s.direct[h.at()] = i
+		s.direct[h.at()] = i + 1
 	} else {
 		s.listed[watchKey{h.key, h.outgoing}] = i
 	}
 }
 
-// part takes an unused part.
-func (s *Spreader) part() (int32, bool) {
-	if i := s.free; i >= 0 {
-		s.free = s.parts[i].next
-		return i, true
+// give adds this second's share of what is held of h to out.
+func (s *Spreader) give(h *held) {
+	packets, bytes := s.out.Total()
+	h.steady.give(&s.out)
+	if h.pool >= 0 {
+		p := s.pools.at(h.pool)
+		p.give(&s.out)
+		if !p.some {
+			s.pools.put(h.pool)
+			h.pool = -1
+		}
 	}
-	if len(s.parts) >= s.most {
-		return 0, false
-	}
-	s.parts = append(s.parts, part{})
-	return int32(len(s.parts) - 1), true
+	h.packets, h.bytes = s.out.Total()
+	h.packets -= packets
+	h.bytes -= bytes
+	h.given = s.now
 }
 
-// give adds this second's share of what is held of h to its entry; false when nothing is left.
-func (s *Spreader) give(g *counters.Merger, h *held) bool {
-	out := &s.second
-	*out = counters.Second{}
-	for link := &h.parts; *link >= 0; {
-		i := *link
-		p := &s.parts[i]
-		p.give(out, max(1, p.end-s.now))
-		if p.end > s.now+1 {
-			link = &p.next
+// rest gives a host that nothing new was told of its share.
+func (s *Spreader) rest(g *counters.Merger, h *held) {
+	s.out = counters.Second{}
+	s.give(h)
+	e := g.Make(h.key, h.slot, h.direct, h.outgoing)
+	if e == nil {
+		s.Full++
+		return
+	}
+	g.SetSecond(e, &s.out)
+}
+
+// Rebase moves the held hosts to another layout, and shows nothing more of those that are not at
+// home in it.
+func (s *Spreader) Rebase(l *counters.Layout) {
+	s.direct = make([]int32, l.DirBase)
+	clear(s.listed)
+	for _, i := range s.order {
+		h := s.held.at(i)
+		if h.gone {
 			continue
 		}
-		*link, p.next = p.next, s.free
-		s.free = i
-		h.n--
-	}
-	if h.pool.some {
-		h.pool.give(out)
-	}
-	h.packets, h.bytes = out.Total()
-	if e := g.Make(h.key, h.slot, h.direct, h.outgoing); e != nil {
-		g.AddSecond(e, out)
-	} else {
-		s.Full++
-	}
-	return h.parts >= 0 || h.pool.some
-}
-
-// Rebase moves the held hosts to another layout, and forgets those that are not at home any more.
-func (s *Spreader) Rebase(l *counters.Layout) {
-	clear(s.direct)
-	clear(s.listed)
-	kept := s.order[:0]
-	for _, i := range s.order {
-		h := &s.held[i]
 		slot, direct, ok := l.Slot(h.key.Addr())
 		if ok {
 			h.slot, h.direct = slot, direct
-			s.enter(i)
-			kept = append(kept, i)
+			s.enter(i, h)
 			continue
 		}
-		for link := h.parts; link >= 0; {
-			next := s.parts[link].next
-			s.parts[link].next, s.free = s.free, link
-			link = next
+		h.gone = true
+		if h.pool >= 0 {
+			*s.pools.at(h.pool) = pool{}
+			s.pools.put(h.pool)
+			h.pool = -1
 		}
-		s.unused = append(s.unused, i)
 	}
-	s.order = kept
 }
 
 // Held returns how many hosts and directions have flows whose counts are not all given yet.

@@ -26,7 +26,7 @@ func BenchmarkSpread(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := NewSpreader(int(l.FlowSlots))
+	s := NewSpreader(l)
 	ops := make([]counters.FlowOp, 64)
 	second := func(n uint32) {
 		for at := uint32(0); at < hosts; at += uint32(len(ops)) {

@@ -35,7 +35,7 @@ func newTold(t testing.TB, networks ...string) *told {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &told{t: t, layout: l, spread: NewSpreader(int(l.FlowSlots)), now: 1e18}
+	v := &told{t: t, layout: l, spread: NewSpreader(l), now: 1e18}
 	if v.table, err = counters.NewTable(m, l); err != nil {
 		t.Fatal(err)
 	}
@@ -183,8 +183,19 @@ func TestSpreadConserves(t *testing.T) {
 	if v.spread.Full == 0 {
 		t.Error("there was always room")
 	}
-	if n := len(v.spread.direct) + len(v.spread.listed); n != 0 {
-		t.Errorf("%d hosts are left in the index", n)
+	for slot, i := range v.spread.direct {
+		if i != 0 {
+			t.Errorf("slot %d is left in the index", slot)
+		}
+	}
+	if n := v.spread.held.n - int32(len(v.spread.held.unused)); n != 0 {
+		t.Errorf("%d hosts are left", n)
+	}
+	if n := v.spread.parts.n - int32(len(v.spread.parts.unused)); n != 0 {
+		t.Errorf("%d parts are left", n)
+	}
+	if n := v.spread.pools.n - int32(len(v.spread.pools.unused)); n != 0 {
+		t.Errorf("%d pools are left", n)
 	}
 }
 
@@ -219,8 +230,8 @@ func TestSpreadMany(t *testing.T) {
 	if mean := sum / 200; math.Abs(mean-flows*each) > flows*each*3/100 {
 		t.Errorf("%.0f packets a second, not %d", mean, flows*each)
 	}
-	if v.spread.Full > 0 || len(v.spread.parts) > exactParts {
-		t.Errorf("%d without room, %d parts", v.spread.Full, len(v.spread.parts))
+	if v.spread.Full > 0 || v.spread.parts.n > exactParts {
+		t.Errorf("%d without room, %d parts", v.spread.Full, v.spread.parts.n)
 	}
 }
 
