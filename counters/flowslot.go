@@ -231,7 +231,11 @@ func (s *FlowSlot) add(o *FlowSlot, scale float64) {
 	s.age[1] += o.age[1] * scale
 	for i := range s.spans {
 		c, from := &s.spans[i], &o.spans[i]
-		if from.rate == 0 && from.flows|from.seen == 0 {
+		if !from.has() {
+			continue
+		}
+		if scale == 1 && !c.has() {
+			*c = *from
 			continue
 		}
 		for k := range c.near {
@@ -267,9 +271,18 @@ func total(packets, bytes *[NumClasses]uint64) (p, b uint64) {
 }
 
 // Has reports whether anything was told of flows of that span.
-func (s *FlowSlot) Has(span Span) bool {
-	c := &s.spans[span&3]
-	return c.rate != 0 || c.flows|c.seen != 0
+func (s *FlowSlot) Has(span Span) bool { return s.spans[span&3].has() }
+
+func (c *spanCount) has() bool { return c.rate != 0 || c.flows|c.seen != 0 }
+
+// reset empties s: of its nine lines most are empty already.
+func (s *FlowSlot) reset() {
+	for i := range s.spans {
+		if c := &s.spans[i]; c.has() {
+			*c = spanCount{}
+		}
+	}
+	s.slot, s.first, s.Taken, s.age = 0, 0, 0, [2]float64{}
 }
 
 // Sum returns what was told of flows of that span. Seconds is at most Spread. Of UpTo1s it is the

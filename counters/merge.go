@@ -130,7 +130,11 @@ func (g *Merger) Reset(start int64) {
 		}
 		g.entries[i] = Entry{}
 	}
-	clear(g.told[:min(g.n, len(g.told))])
+	for i := range g.told[:min(g.n, len(g.told))] {
+		told := &g.told[i]
+		told.sums.reset()
+		told.noise, told.flows = Noise{}, 0
+	}
 	if g.listed > 0 {
 		clear(g.hash)
 	}

@@ -218,7 +218,7 @@ func (t *Table) eachActive(f func(slot uint32)) {
 func (t *Table) Clear() {
 	for i := range t.flowSlots[:t.flowUsed] {
 		t.flowIndex[t.flowSlots[i].slot] = 0
-		t.flowSlots[i] = FlowSlot{}
+		t.flowSlots[i].reset()
 	}
 	t.eachActive(func(i uint32) { t.slots[i] = Slot{state: t.slots[i].state & keepMask} })
 	t.clearRest()

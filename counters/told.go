@@ -4,8 +4,9 @@ package counters
 // and what that means for the second at hand: flows are told when they end, and Second, which
 // Merger.SetSecond takes, is what was on the wire.
 type Told struct {
-	sums FlowSlot
-	now  Second
+	sums  FlowSlot
+	noise Noise
+	flows uint64
 }
 
 // Second is one host's traffic in one second in one direction.
@@ -39,16 +40,18 @@ func (g *Merger) addFlows(t *Table, offset uint32, scale float64) {
 	net := 0
 	for i := range t.flowSlots[:t.flowUsed] {
 		s := &t.flowSlots[i]
-		e := g.entry(t, s.slot, &net)
-		if e == nil {
+		if e := g.entry(t, s.slot, &net); e != nil {
+			if first := offset + s.first; e.first == 0 || first+1 < e.first {
+				e.first = first + 1
+			}
+			g.told[e.flow].sums.add(s, scale)
+		} else {
 			g.Overflow++
-			continue
 		}
-		if first := offset + s.first; e.first == 0 || first+1 < e.first {
-			e.first = first + 1
-		}
-		g.told[e.flow].sums.add(s, scale)
+		t.flowIndex[s.slot] = 0
+		s.reset() // now that it is near
 	}
+	t.flowUsed = 0
 	t.Clear()
 }
 
@@ -78,7 +81,8 @@ func (g *Merger) SetSecond(e *Entry, s *Second) {
 	if s.AtLeast {
 		e.flags |= entryLow
 	}
-	g.told[e.flow].now = *s
+	told := &g.told[e.flow]
+	told.noise, told.flows = s.Noise, s.Flows
 }
 
 // Noise returns how far sampling may be off in e's second; zero where nothing was sampled.
@@ -86,25 +90,7 @@ func (g *Merger) Noise(e *Entry) Noise {
 	if g.told == nil {
 		return Noise{}
 	}
-	return g.told[e.flow].now.Noise
-}
-
-// AddSecond adds s to what e counted in this second.
-func (g *Merger) AddSecond(e *Entry, s *Second) {
-	now := &g.told[e.flow].now
-	for c := range e.packets {
-		e.packets[c] = addSat(e.packets[c], s.Packets[c])
-		e.bytes[c] = addSat(e.bytes[c], s.Bytes[c])
-	}
-	if s.AtLeast {
-		e.flags |= entryLow
-	}
-	now.Packets, now.Bytes = e.packets, e.bytes
-	now.Flows += s.Flows
-	now.Noise.Packets += s.Noise.Packets
-	now.Noise.Bytes += s.Noise.Bytes
-	now.Noise.HeldPackets += s.Noise.HeldPackets
-	now.Noise.HeldBytes += s.Noise.HeldBytes
+	return g.told[e.flow].noise
 }
 
 // Place returns what Make takes for e's host.

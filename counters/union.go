@@ -126,7 +126,7 @@ func (u *unions) addBig(e *Entry, ref []uint32, from []uint64) {
 func (g *Merger) Flows(e *Entry) (n uint64, atLeast bool) {
 	atLeast = e.flags&entryLow != 0
 	if g.told != nil {
-		return g.told[e.flow].now.Flows, atLeast
+		return g.told[e.flow].flows, atLeast
 	}
 	if e.flags&entryUnion == 0 {
 		return inlineFlows[bits.OnesCount32(e.flow)], atLeast
