@@ -74,8 +74,9 @@ pgo: ## Renew default.pgo, the profile that builds are optimized by
 vet: ## Run go vet
 	$(GO) vet ./...
 
-lint: ## Check the rules of the house, then run golangci-lint
+lint: ## Check the rules of the house and the bounds checks, then run golangci-lint
 	$(GO) run ./tools/lint
+	$(GO) run ./tools/bounds
 	$(LINTER) run
 
 cross: $(PLATFORMS:%=cross/%) ## Build for every platform, below dist/
