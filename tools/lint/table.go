@@ -135,6 +135,8 @@ func controlRooms() []room {
 		{"control/sink/*", []string{"control/rate", "control/ban"}},
 		{"control/brake", nil},
 		{"control/health", nil},
+		{"control/host", nil},
+		{"control/host/hosttest", nil},
 		{"control/logs", nil},
 		{"control/web", nil},
 		{"control/api", []string{"control/web"}},
