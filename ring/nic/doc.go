@@ -1,6 +1,7 @@
 // Package nic knows the machine's network interfaces: where they are, how many receive queues
-// they have, which of them carries the default route, and when any of that changes. Sources that
-// capture from an interface ask it; it moves no packet itself.
+// they have, which of them carries the default route, and when any of that changes; and what driver
+// and hardware can do, are set to, and may be told (Facts, and the Set methods of Handle). Sources
+// that capture from an interface ask it; it moves no packet itself.
 //
 // A Handle keeps the network namespace that it was opened in, whatever thread uses it later.
 package nic

@@ -9,6 +9,8 @@ import (
 
 	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,6 +21,8 @@ type Handle struct {
 	route   *netlink.Handle
 	mu      sync.Mutex // of route: requests and answers on one socket
 	ethtool *ethtool.Ethtool
+	socket  int              // for what ethtool cannot ask
+	netdev  *nl.SocketHandle // generic netlink, under mu
 	changed chan struct{}
 	done    chan struct{}
 	births  births
@@ -45,10 +49,36 @@ func Open() (*Handle, error) {
 		route.Close()
 		return nil, fmt.Errorf("open a socket for ethtool: %w", err)
 	}
+	if err := h.openSockets(); err != nil {
+		route.Close()
+		h.ethtool.Close()
+		return nil, err
+	}
 	if err := h.subscribe(); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// openSockets opens those by which facts are asked for.
+func (h *Handle) openSockets() (err error) {
+	h.socket, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open a socket for ethtool: %w", err)
+	}
+	s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_GENERIC)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open a generic netlink socket: %w", err),
+			unix.Close(h.socket))
+	}
+	h.netdev = &nl.SocketHandle{Socket: s}
+	timeout := unix.NsecToTimeval(requestTimeout.Nanoseconds())
+	if err := s.SetReceiveTimeout(&timeout); err != nil {
+		h.netdev.Close()
+		return errors.Join(fmt.Errorf("bound a netlink socket's wait: %w", err),
+			unix.Close(h.socket))
+	}
+	return nil
 }
 
 // subscribe makes Changed tell of every change of a link.
@@ -82,7 +112,8 @@ func (h *Handle) Close() error {
 	close(h.done)
 	h.route.Close()
 	h.ethtool.Close()
-	return nil
+	h.netdev.Close()
+	return unix.Close(h.socket)
 }
 
 // Find returns the interface of that name, or an error that is ErrMissing when there is none.
