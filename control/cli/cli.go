@@ -95,6 +95,7 @@ func newRoot() *cobra.Command {
 		newExporters(),
 		newCores(),
 		newTop(),
+		newTune(),
 		newVersion(),
 	)
 	return root

@@ -155,7 +155,7 @@ func (h *Handle) readPause(f *Facts) error {
 // (before 6.8, and some drivers), the names of the device's interrupts.
 func (h *Handle) readIRQs(f *Facts) error {
 	numbers, err := h.queueIRQs(f.Index)
-	if len(numbers) == 0 {
+	if err != nil || len(numbers) == 0 {
 		if f.Bus == "" {
 			return fmt.Errorf("no device, no interrupt")
 		}

@@ -137,6 +137,7 @@ func controlRooms() []room {
 		{"control/health", nil},
 		{"control/host", nil},
 		{"control/host/hosttest", nil},
+		{"control/tune", []string{"control/host", "ring/nic", "ring/afxdp", "ring/udp"}},
 		{"control/logs", nil},
 		{"control/web", nil},
 		{"control/api", []string{"control/web"}},

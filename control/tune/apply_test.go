@@ -1,0 +1,234 @@
+package tune
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func journal(t *testing.T, path string) *Journal {
+	t.Helper()
+	j, err := OpenJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func newPath(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "state", JournalName)
+}
+
+func all(Setting) bool { return true }
+
+func nobody(Outcome) {}
+
+// view is what of a machine can be set.
+func view(f *Facts) string {
+	s := ""
+	for i := range f.Interfaces {
+		x := &f.Interfaces[i]
+		s += fmt.Sprintln(x.Name, x.Channels, x.Rings, x.RSS, x.Hash, x.Offloads, x.Pause, x.Rules)
+		for _, irq := range x.IRQs {
+			s += fmt.Sprintln(irq, f.Host.IRQ(irq.Number).Affinity)
+		}
+	}
+	return s + fmt.Sprintln(f.Host.CPUs, f.Host.Nodes, f.Host.HugePages, f.Host.Sysctl)
+}
+
+// TestApply: a plan that was carried out leaves nothing to do, and undone, nothing changed.
+func TestApply_Success(t *testing.T) {
+	for name, of := range machines() {
+		f, w := of()
+		before := view(f)
+		m := newMachine(copyOf(f))
+		j := journal(t, newPath(t))
+		p := plan(t, f, w)
+		worst := Apply(p.Steps, m, j, time.Now(), func(o Outcome) {
+			if o.State != Changed {
+				t.Errorf("%s: %+v", name, o)
+			}
+		})
+		if worst != Changed || len(j.Entries) != len(p.Steps) {
+			t.Errorf("%s: %s, %d of %d steps to undo", name, worst, len(j.Entries), len(p.Steps))
+		}
+		if again := plan(t, m.Facts, w); len(again.Steps) > 0 {
+			t.Errorf("%s: tuned, and still to do:\n%s", name, describe(again))
+		}
+		j = journal(t, j.Path()) // as another process does
+		if worst, err := Undo(m, j, all, nobody); worst != Changed || err != nil {
+			t.Errorf("%s: %s, %v", name, worst, err)
+		}
+		if got := view(m.Facts); got != before {
+			t.Errorf("%s: undone:\n%s\nbefore:\n%s", name, got, before)
+		}
+		if _, err := os.Stat(j.Path()); !os.IsNotExist(err) {
+			t.Errorf("%s: the journal is left: %v", name, err)
+		}
+	}
+}
+
+// TestApply_Failure: whichever step fails, nothing after it is tried, and undo restores exactly.
+func TestApply_Failure(t *testing.T) {
+	for name, of := range machines() {
+		f, w := of()
+		before := view(f)
+		p := plan(t, f, w)
+		for fail := 1; fail <= len(p.Steps); fail++ {
+			m := newMachine(copyOf(f))
+			m.fail = fail
+			j := journal(t, newPath(t))
+			told := 0
+			worst := Apply(p.Steps, m, j, time.Now(), func(o Outcome) {
+				if told++; (o.State == Failed) != (told == fail) {
+					t.Errorf("%s, %d: %+v", name, fail, o)
+				}
+			})
+			if worst != Failed || told != fail || len(j.Entries) != fail {
+				t.Errorf("%s, %d: %s, %d told, %d to undo", name, fail, worst, told, len(j.Entries))
+			}
+			if _, err := Undo(m, journal(t, j.Path()), all, nobody); err != nil {
+				t.Error(err)
+			}
+			if got := view(m.Facts); got != before {
+				t.Errorf("%s, %d: undone:\n%s\nbefore:\n%s", name, fail, got, before)
+			}
+		}
+	}
+}
+
+// TestApply_Twice: the journal keeps what was found first.
+func TestApply_Twice(t *testing.T) {
+	f, w := ixgbe()
+	m, path := newMachine(copyOf(f)), newPath(t)
+	p := plan(t, f, w)
+	Apply(p.Steps, m, journal(t, path), time.Now(), nobody)
+	first := journal(t, path).Entries
+	m.of("enp1s0").Rings.RX = 2048 // somebody changed it
+	worst := Apply(p.Steps, m, journal(t, path), time.Now(), func(o Outcome) {
+		if want := map[bool]State{true: Changed, false: Already}[o.Kind == Ring]; o.State != want {
+			t.Errorf("%+v", o)
+		}
+	})
+	if got := journal(t, path).Entries; worst != Changed || !reflect.DeepEqual(got, first) {
+		t.Errorf("%s: %+v, first %+v", worst, got, first)
+	}
+}
+
+// TestApply_Rounded: a driver that takes another value is named, and goes on.
+func TestApply_Rounded(t *testing.T) {
+	f, w := ixgbe()
+	m := newMachine(copyOf(f))
+	m.round = map[Kind]string{Ring: "4032"}
+	var differs []Outcome
+	worst := Apply(plan(t, f, w).Steps, m, journal(t, newPath(t)), time.Now(), func(o Outcome) {
+		if o.State == Differs {
+			differs = append(differs, o)
+		}
+	})
+	if worst != Differs || len(differs) != 1 || differs[0].Effective != "4032" ||
+		differs[0].Want != "4096" {
+		t.Errorf("%s: %+v", worst, differs)
+	}
+}
+
+// forgetful loses a setting whenever another is set, once.
+type forgetful struct {
+	*machine
+	when, what Setting
+	back       string
+}
+
+func (m *forgetful) Set(s Setting, value string) error {
+	err := m.machine.Set(s, value)
+	if s == m.when {
+		m.when = Setting{}
+		return m.machine.Set(m.what, m.back)
+	}
+	return err
+}
+
+// TestApply_TakenBack: what a later step takes back is set once more.
+func TestApply_TakenBack(t *testing.T) {
+	f, w := ixgbe()
+	m := &forgetful{
+		machine: newMachine(copyOf(f)), what: Setting{Offload, "enp1s0", "rx-gro"}, back: "on",
+		when: Setting{Kind: Ring, Interface: "enp1s0", Name: "rx"},
+	}
+	told := 0
+	Apply(plan(t, f, w).Steps, m, journal(t, newPath(t)), time.Now(), func(o Outcome) {
+		if o.Setting == m.what {
+			told++
+		}
+	})
+	if m.of("enp1s0").Offloads["rx-gro"].On || told != 2 {
+		t.Errorf("told %d times, %+v", told, m.of("enp1s0").Offloads)
+	}
+}
+
+// TestApply_NoJournal: nothing is changed that could not be undone.
+func TestApply_NoJournal(t *testing.T) {
+	f, w := ixgbe()
+	m := newMachine(copyOf(f))
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := &Journal{path: filepath.Join(file, JournalName)}
+	if worst := Apply(plan(t, f, w).Steps, m, j, time.Now(), nobody); worst != Failed {
+		t.Error(worst)
+	}
+	if m.sets != 0 {
+		t.Error(m.sets, "settings changed")
+	}
+}
+
+func TestUndo_Some(t *testing.T) {
+	f, w := twoMirrors()
+	m, j := newMachine(copyOf(f)), journal(t, newPath(t))
+	Apply(plan(t, f, w).Steps, m, j, time.Now(), nobody)
+	_, err := Undo(m, j, func(s Setting) bool { return s.Interface == "eth2" }, nobody)
+	if err != nil || m.of("eth2").RXQueues != 32 || m.of("eth1").RXQueues == 32 {
+		t.Error(err, m.of("eth1").Channels, m.of("eth2").Channels)
+	}
+	for _, e := range journal(t, j.Path()).Entries {
+		if e.Interface == "eth2" {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// TestUndo_Failure: what could not be put back stays in the journal.
+func TestUndo_Failure(t *testing.T) {
+	f, w := ixgbe()
+	m, j := newMachine(copyOf(f)), journal(t, newPath(t))
+	Apply(plan(t, f, w).Steps, m, j, time.Now(), nobody)
+	m.sets, m.fail = 0, 2
+	var failed []Setting
+	worst, err := Undo(m, j, all, func(o Outcome) {
+		if o.State == Failed {
+			failed = append(failed, o.Setting)
+		}
+	})
+	left := journal(t, j.Path()).Entries
+	if worst != Failed || err != nil || len(failed) != 1 || len(left) != 1 ||
+		left[0].Setting != failed[0] {
+		t.Errorf("%s, %v: failed %v, left %v", worst, err, failed, left)
+	}
+}
+
+func TestOpenJournal_Failure(t *testing.T) {
+	for _, content := range []string{"", "{", `{"version":2}`, `[]`} {
+		path := filepath.Join(t.TempDir(), JournalName)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if j, err := OpenJournal(path); err == nil {
+			t.Errorf("%q: %+v", content, j)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package tune
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// journalVersion is that of the journal's form.
+const journalVersion = 1
+
+// JournalName is what the journal is called in the state directory.
+const JournalName = "tune-undo.json"
+
+// Entry is what was found of a setting before it was first changed.
+type Entry struct {
+	Setting
+	Found string    `json:"found"`
+	Time  time.Time `json:"time"`
+}
+
+// Journal is what Undo puts back, in the order in which it was changed. It is on the disk before
+// anything it tells of has happened.
+type Journal struct {
+	Entries []Entry
+	path    string
+}
+
+type journalFile struct {
+	Version int     `json:"version"`
+	Entries []Entry `json:"entries"`
+}
+
+// OpenJournal reads the journal at path; one that is not there is empty.
+func OpenJournal(path string) (*Journal, error) {
+	j := &Journal{path: path}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what to undo: %w", err)
+	}
+	var f journalFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, fmt.Errorf("read what to undo: %s: %w", path, err)
+	}
+	if f.Version != journalVersion {
+		return nil, fmt.Errorf("read what to undo: %s is of version %d, not %d", path, f.Version,
+			journalVersion)
+	}
+	j.Entries = f.Entries
+	return j, nil
+}
+
+// Path returns where the journal is.
+func (j *Journal) Path() string { return j.path }
+
+// keep writes down what was found of a setting, unless an earlier value is known.
+func (j *Journal) keep(s Setting, found string, now time.Time) error {
+	if slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Setting == s }) {
+		return nil
+	}
+	j.Entries = append(j.Entries, Entry{s, found, now})
+	return j.write()
+}
+
+// drop forgets entries, and removes the file with the last.
+func (j *Journal) drop(restored func(*Entry) bool) error {
+	j.Entries = slices.DeleteFunc(j.Entries, func(e Entry) bool { return restored(&e) })
+	return j.write()
+}
+
+func (j *Journal) write() error {
+	if len(j.Entries) == 0 {
+		if err := os.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what was undone: %w", err)
+		}
+		return nil
+	}
+	data, err := json.MarshalIndent(journalFile{journalVersion, j.Entries}, "", "  ")
+	if err == nil {
+		err = replace(j.path, append(data, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write down what to undo: %w", err)
+	}
+	return nil
+}
+
+// replace puts data in a file's place, on the disk when it returns: the old content or the new.
+func replace(path string, data []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDirectory(dir)
+}
+
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
