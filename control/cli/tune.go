@@ -203,7 +203,7 @@ func (t *tuning) tune(host *tune.Host, c *config.Config, names []string, w *tune
 		return err
 	}
 	worst := tune.Apply(plan.Steps, host, j, time.Now().UTC(), out.outcome)
-	return out.end(worst, j, "")
+	return out.end(worst, j, false)
 }
 
 // putBack undoes what was changed of the interfaces named, or, without names, all.
@@ -217,7 +217,7 @@ func (t *tuning) putBack(host *tune.Host, c *config.Config, names []string,
 	worst, err := tune.Undo(host, j, func(s tune.Setting) bool {
 		return len(names) == 0 || slices.Contains(names, s.Interface)
 	}, out.outcome)
-	return errors.Join(err, out.end(worst, j, "back "))
+	return errors.Join(err, out.end(worst, j, true))
 }
 
 // answers reports whether a daemon listens at a socket.

@@ -15,6 +15,7 @@ type tunePrinter struct {
 	out, talk io.Writer
 	json      *json.Encoder // nil: text
 	counts    map[tune.State]int
+	failed    []tune.Setting
 }
 
 func newTunePrinter(out, talk io.Writer, asJSON bool) *tunePrinter {
@@ -174,6 +175,9 @@ func (p *tunePrinter) planJSON(plan *tune.Plan) error {
 // outcome prints what became of a setting.
 func (p *tunePrinter) outcome(o tune.Outcome) {
 	p.counts[o.State]++
+	if o.State == tune.Failed {
+		p.failed = append(p.failed, o.Setting)
+	}
 	if p.json != nil {
 		_ = p.json.Encode(tuneOutcome{"outcome", o}) // the end tells of a broken pipe
 		return
@@ -192,24 +196,27 @@ func (p *tunePrinter) outcome(o tune.Outcome) {
 	fmt.Fprintln(p.out, text)
 }
 
-// end says what all came to, and gives the exit status. direction is "back " after an undo.
-func (p *tunePrinter) end(worst tune.State, j *tune.Journal, direction string) error {
+// end says what all came to, and gives the exit status.
+func (p *tunePrinter) end(worst tune.State, j *tune.Journal, undone bool) error {
 	if p.json != nil {
 		err := p.json.Encode(tuneSummary{"summary", p.counts, j.Path(), len(j.Entries)})
 		if err != nil {
 			return err
 		}
-	} else if n := p.counts[tune.Changed] + p.counts[tune.Already]; n == 0 && len(p.counts) == 0 {
+	} else if len(p.counts) == 0 {
 		fmt.Fprintln(p.out, "nothing to change")
 	}
-	if n := len(j.Entries); n > 0 {
+	if n := len(j.Entries); n > 0 && !undone {
 		fmt.Fprintf(p.talk, "weir: tune --undo puts %d settings back to what was found (%s)\n", n,
 			j.Path())
 	}
-	switch worst {
-	case tune.Failed:
-		return fmt.Errorf("some settings could not be put %sin place", direction)
-	case tune.Differs:
+	switch {
+	case worst == tune.Failed && undone:
+		return fmt.Errorf("%d settings are not back; they stay in %s", len(p.failed), j.Path())
+	case worst == tune.Failed:
+		at := p.failed[len(p.failed)-1]
+		return fmt.Errorf("stopped at %s; --skip %s goes on without such settings", at, at.Kind)
+	case worst == tune.Differs:
 		fmt.Fprintln(p.talk, "weir: some settings are in force with other values than asked for")
 		return &exitError{status: exitWarnings}
 	}

@@ -35,15 +35,23 @@ type Outcome struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// Apply carries out steps in order. Before each it reads what is there and has the journal keep it,
-// on the disk; after each it reads back. It stops at the first that fails. What a later step has
-// taken back, as drivers do that start anew, is set once more in the end. It tells each outcome,
-// and of such a setting another, when it is known. now stamps the journal.
+// Apply carries out steps in order. Before each it has the journal keep, on the disk, what was there
+// before the first step, since drivers change some settings with others, as a queue's interrupts
+// with the number of queues; after each it reads back. It stops at the first that fails. What a
+// later step has taken back is set once more in the end. It tells each outcome, and of such a
+// setting another, when it is known. now stamps the journal.
 func Apply(steps []Step, m Machine, j *Journal, now time.Time, tell func(Outcome)) (worst State) {
 	worst = Already
 	done := make([]Outcome, 0, len(steps))
+	first := map[Setting]string{}
 	for i := range steps {
-		o := applyOne(&steps[i], m, j, now)
+		s := steps[i].Setting
+		if value, err := m.Get(s); err == nil { // else of a queue that is still to come, or failing
+			first[s] = value
+		}
+	}
+	for i := range steps {
+		o := applyOne(&steps[i], m, j, first, now)
 		tell(o)
 		worst = worse(worst, o.State)
 		if o.State == Failed {
@@ -69,18 +77,24 @@ func worse(a, b State) State {
 	return b
 }
 
-func applyOne(s *Step, m Machine, j *Journal, now time.Time) Outcome {
+func applyOne(s *Step, m Machine, j *Journal, first map[Setting]string, now time.Time) Outcome {
 	o := Outcome{Setting: s.Setting, Want: s.Want}
 	before, err := m.Get(s.Setting)
 	if err != nil {
 		return o.fail(err)
 	}
-	if o.Before = before; before == s.Want {
+	found, ok := first[s.Setting]
+	if !ok {
+		found = before
+	}
+	if found != s.Want {
+		if err := j.keep(s.Setting, found, now); err != nil {
+			return o.fail(err)
+		}
+	}
+	if o.Before = found; before == s.Want && found == s.Want {
 		o.State, o.Effective = Already, before
 		return o
-	}
-	if err := j.keep(s.Setting, before, now); err != nil {
-		return o.fail(err)
 	}
 	return o.set(m)
 }

@@ -18,9 +18,16 @@ func journal(t *testing.T, path string) *Journal {
 	return j
 }
 
+// newPath returns where a journal is to be: in memory where there is such a place, since the tests
+// write thousands, each of them to the disk.
 func newPath(t *testing.T) string {
 	t.Helper()
-	return filepath.Join(t.TempDir(), "state", JournalName)
+	dir, err := os.MkdirTemp("/dev/shm", "weir-tune-*")
+	if err != nil {
+		dir = t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "state", JournalName)
 }
 
 func all(Setting) bool { return true }

@@ -95,14 +95,17 @@ func (p *planner) layout(i int) Layout {
 	}
 	share, all := p.share(i)
 	n := p.wish.Queues
-	if n == 0 {
+	switch {
+	case n > share:
+		share = all // the operator's number, even from another node
+	case n == 0 && fixed(x):
+		n = x.RXQueues
+	case n == 0:
 		n = queuesFor(x.Speed)
 		if n == 0 {
 			n = maxQueues
 		}
 		n = max(1, min(n, queueLimit(x), share))
-	} else if n > share {
-		share = all // the operator's number, even from another node
 	}
 	l.Queues = count(0, n)
 	if n > share {
@@ -121,6 +124,12 @@ func (p *planner) layout(i int) Layout {
 		l.IRQ = l.Cores
 	}
 	return l
+}
+
+// fixed reports whether packets come to all queues that an interface has, whatever is set; or, of a
+// veth, whether its other end counts on as many for XDP.
+func fixed(x *nic.Facts) bool {
+	return x.Kind == "veth" || x.Missing["channels"] != "" && len(x.RSS.Table) == 0
 }
 
 // share returns how many cores the interface with that number may take, near it when there are

@@ -64,13 +64,21 @@ func card(h *host.Facts, name, driver string, speed, node, queues, irq int, form
 	for q := range queues {
 		i := nic.IRQ{Queue: q, Number: irq + q, Name: fmt.Sprintf(form, q)}
 		x.IRQs = append(x.IRQs, i)
-		all := []int{}
-		for _, c := range h.CPUs {
-			all = append(all, c.ID)
-		}
-		h.IRQs = append(h.IRQs, host.IRQ{Number: i.Number, Name: i.Name, Affinity: all})
+		h.IRQs = append(h.IRQs, host.IRQ{
+			Number: i.Number, Name: i.Name, Affinity: spread(h, q, queues),
+		})
 	}
 	return x
+}
+
+// spread returns where a driver sends the interrupt of one of n queues, of its own accord.
+func spread(h *host.Facts, queue, n int) (cpus []int) {
+	for i := range h.CPUs {
+		if id := h.CPUs[i].ID; id*n/len(h.CPUs) == queue || n > len(h.CPUs) {
+			cpus = append(cpus, id)
+		}
+	}
+	return cpus
 }
 
 func missing(x *nic.Facts, what ...string) {
@@ -286,10 +294,13 @@ func (m *machine) setChannels(x *nic.Facts, value string) error {
 			Queue: q, Number: known[0].Number + q, Name: nameForQueue(known, q),
 		}
 		known = append(known, irq)
-		m.Host.IRQs = append(m.Host.IRQs, host.IRQ{Number: irq.Number, Affinity: []int{0}})
+		m.Host.IRQs = append(m.Host.IRQs, host.IRQ{Number: irq.Number})
 	}
 	m.irqOf[x.Name] = known
 	x.IRQs = slices.Clone(known[:n])
+	for q := range n { // virtio_net does so
+		m.Host.IRQ(known[q].Number).Affinity = spread(m.Host, q, n)
+	}
 	return nil
 }
 

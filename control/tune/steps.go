@@ -118,7 +118,7 @@ func (p *planner) channelStep(x *nic.Facts, n int) {
 		want.RX = n
 	}
 	p.step(x, Setting{Kind: Channels}, formatChannels(found), formatChannels(want),
-		fmt.Sprintf("%d receive queues", n),
+		plural(n, "receive queue"),
 		"one queue for each core that receives, no more: a queue without a core of its own is "+
 			"served by whoever is interrupted")
 }
@@ -133,7 +133,14 @@ func (p *planner) tableStep(x *nic.Facts, l *Layout) {
 	}
 	p.step(x, Setting{Kind: Table}, formatTable(x.RSS.Table),
 		fmt.Sprintf("equal %d", len(l.Queues)),
-		fmt.Sprintf("packets spread over %d queues", len(l.Queues)), why)
+		"packets spread over "+plural(len(l.Queues), "queue"), why)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (p *planner) ringStep(x *nic.Facts) {
