@@ -198,3 +198,46 @@ func TestFreePlace(t *testing.T) {
 		}
 	}
 }
+
+// unprivileged calls f on a thread without capabilities in effect.
+func unprivileged(f func() error) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var all [2]unix.CapUserData
+	if err := unix.Capget(&header, &all[0]); err != nil {
+		return err
+	}
+	none := all
+	none[0].Effective, none[1].Effective = 0, 0
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return err
+	}
+	return errors.Join(f(), unix.Capset(&header, &all[0]))
+}
+
+// TestOpen_Unprivileged: facts take no privilege, settings do.
+func TestOpen_Unprivileged(t *testing.T) {
+	l := lab.New(t, lab.Options{Queues: 2})
+	err := l.Sut().Do(func() error {
+		return unprivileged(func() error {
+			h, err := Open()
+			if err != nil {
+				return err
+			}
+			f, err := h.Facts("mirror0")
+			if err != nil || f.Channels.RX != 2 || f.Driver != "veth" {
+				t.Errorf("%+v, %v", f, err)
+			}
+			if i, err := h.Find("lo"); err != nil || !h.births.know(&i) {
+				t.Error("what lo had received is not known", err)
+			}
+			err = h.SetChannels("mirror0", Channels{RX: 1, TX: 2})
+			if !errors.Is(err, ErrRefused) {
+				t.Error(err)
+			}
+			return h.Close()
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -84,10 +84,16 @@ func (h *Handle) openSockets() (err error) {
 // subscribe makes Changed tell of every change of a link.
 func (h *Handle) subscribe() error {
 	updates := make(chan netlink.LinkUpdate, 64)
-	err := netlink.LinkSubscribeWithOptions(updates, h.done, netlink.LinkSubscribeOptions{
+	options := netlink.LinkSubscribeOptions{
 		ListExisting:  true,
 		ErrorCallback: func(error) {}, // a lost update: whoever watches also looks now and then
-	})
+	}
+	err := netlink.LinkSubscribeWithOptions(updates, h.done, options)
+	unprivileged := errors.Is(err, unix.EPERM)
+	if unprivileged { // the library asks for the list in a way that only root may
+		options.ListExisting, updates = false, make(chan netlink.LinkUpdate, 64)
+		err = netlink.LinkSubscribeWithOptions(updates, h.done, options)
+	}
 	if err != nil {
 		return fmt.Errorf("subscribe to changes of links: %w", err)
 	}
@@ -100,6 +106,23 @@ func (h *Handle) subscribe() error {
 			}
 		}
 	}()
+	if unprivileged {
+		return h.listExisting()
+	}
+	return nil
+}
+
+// listExisting tells births of the interfaces that there are.
+func (h *Handle) listExisting() error {
+	all, err := h.List()
+	if err != nil {
+		return err
+	}
+	h.births.mu.Lock()
+	defer h.births.mu.Unlock()
+	for i := range all {
+		h.births.add(&all[i])
+	}
 	return nil
 }
 
