@@ -77,7 +77,9 @@ func (p *tunePrinter) plan(plan *tune.Plan) error {
 			subject = s.Interface + ": "
 		}
 		p.comment("", fmt.Sprintf("%d. %s%s; found %s", i+1, subject, s.What, short(s.Found)))
-		p.comment("   ", s.Why)
+		if i == 0 || s.Why != plan.Steps[i-1].Why { // once for all queues
+			p.comment("   ", s.Why)
+		}
 		fmt.Fprintln(p.out, s.Command)
 	}
 	if len(plan.Advice) > 0 {

@@ -35,18 +35,18 @@ type Outcome struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// Apply carries out steps in order. Before each it has the journal keep, on the disk, what was there
-// before the first step, since drivers change some settings with others, as a queue's interrupts
-// with the number of queues; after each it reads back. It stops at the first that fails. What a
+// Apply carries out steps in order. Before each it has the journal keep, on the disk, what was
+// there before the first step: drivers change some settings with others, as a queue's interrupts
+// with the number of queues. After each it reads back. It stops at the first that fails. What a
 // later step has taken back is set once more in the end. It tells each outcome, and of such a
 // setting another, when it is known. now stamps the journal.
-func Apply(steps []Step, m Machine, j *Journal, now time.Time, tell func(Outcome)) (worst State) {
-	worst = Already
+func Apply(steps []Step, m Machine, j *Journal, now time.Time, tell func(Outcome)) State {
+	worst := Already
 	done := make([]Outcome, 0, len(steps))
 	first := map[Setting]string{}
 	for i := range steps {
 		s := steps[i].Setting
-		if value, err := m.Get(s); err == nil { // else of a queue that is still to come, or failing
+		if value, err := m.Get(s); err == nil { // else of a queue that is still to come
 			first[s] = value
 		}
 	}
