@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"slices"
@@ -92,7 +93,7 @@ func (t *tuning) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := t.load()
+	c, err := t.load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -146,9 +147,14 @@ func (t *tuning) wish() (*tune.Wish, error) {
 	return w, nil
 }
 
-// load reads the configuration; the standard one, where none is named and there is none.
-func (t *tuning) load() (*config.Config, error) {
+// load reads the configuration; the standard one, where none is named and there is none. One that
+// was not named, and from which not even the journal's place is needed, may be unreadable.
+func (t *tuning) load(talk io.Writer) (*config.Config, error) {
 	c, err := (&brakes{config: t.config}).load()
+	if err != nil && *t.config == "" && (*t.dry || *t.journalPath != "") {
+		fmt.Fprintf(talk, "weir: going on without the configuration: %v\n", err)
+		c, err = nil, nil
+	}
 	if err != nil || c != nil {
 		return c, err
 	}

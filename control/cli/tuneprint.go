@@ -209,7 +209,11 @@ func (p *tunePrinter) end(worst tune.State, j *tune.Journal, undone bool) error 
 		fmt.Fprintln(p.out, "nothing to change")
 	}
 	if n := len(j.Entries); n > 0 && !undone {
-		fmt.Fprintf(p.talk, "weir: tune --undo puts %d settings back to what was found (%s)\n", n,
+		settings := fmt.Sprintf("%d settings", n)
+		if n == 1 {
+			settings = "1 setting"
+		}
+		fmt.Fprintf(p.talk, "weir: tune --undo puts %s back to what was found (%s)\n", settings,
 			j.Path())
 	}
 	switch {

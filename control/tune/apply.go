@@ -87,16 +87,29 @@ func applyOne(s *Step, m Machine, j *Journal, first map[Setting]string, now time
 	if !ok {
 		found = before
 	}
-	if found != s.Want {
-		if err := j.keep(s.Setting, found, now); err != nil {
-			return o.fail(err)
-		}
-	}
 	if o.Before = found; before == s.Want && found == s.Want {
 		o.State, o.Effective = Already, before
 		return o
 	}
-	return o.set(m)
+	kept := false
+	if found != s.Want {
+		if kept, err = j.keep(s.Setting, found, now); err != nil {
+			return o.fail(err)
+		}
+	}
+	o = o.set(m)
+	if o.State == Failed && kept && untouched(m, s.Setting, found) {
+		if err := j.drop(func(e *Entry) bool { return e.Setting == s.Setting }); err != nil {
+			return o.fail(err)
+		}
+	}
+	return o
+}
+
+// untouched reports whether a setting still has a value.
+func untouched(m Machine, s Setting, value string) bool {
+	now, err := m.Get(s)
+	return err == nil && now == value
 }
 
 // set asks for what is wanted, and reads it back.

@@ -95,8 +95,11 @@ func TestApply_Failure(t *testing.T) {
 					t.Errorf("%s, %d: %+v", name, fail, o)
 				}
 			})
-			if worst != Failed || told != fail || len(j.Entries) != fail {
-				t.Errorf("%s, %d: %s, %d told, %d to undo", name, fail, worst, told, len(j.Entries))
+			// an interrupt's was changed by the driver, with the number of queues
+			left := len(j.Entries)
+			asFar := left == fail-1 || left == fail && p.Steps[fail-1].Kind == Affinity
+			if worst != Failed || told != fail || !asFar {
+				t.Errorf("%s, %d: %s, %d told, %d to undo", name, fail, worst, told, left)
 			}
 			if _, err := Undo(m, journal(t, j.Path()), all, nobody); err != nil {
 				t.Error(err)

@@ -61,13 +61,14 @@ func OpenJournal(path string) (*Journal, error) {
 // Path returns where the journal is.
 func (j *Journal) Path() string { return j.path }
 
-// keep writes down what was found of a setting, unless an earlier value is known.
-func (j *Journal) keep(s Setting, found string, now time.Time) error {
+// keep writes down what was found of a setting, unless an earlier value is known, and reports
+// whether it did.
+func (j *Journal) keep(s Setting, found string, now time.Time) (bool, error) {
 	if slices.ContainsFunc(j.Entries, func(e Entry) bool { return e.Setting == s }) {
-		return nil
+		return false, nil
 	}
 	j.Entries = append(j.Entries, Entry{s, found, now})
-	return j.write()
+	return true, j.write()
 }
 
 // drop forgets entries, and removes the file with the last.

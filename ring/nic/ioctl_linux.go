@@ -126,7 +126,6 @@ type rxnfc struct {
 	data          uint64
 	spec          spec
 	count         uint32
-	_             uint32
 }
 
 // spec is struct ethtool_rx_flow_spec. What matches is 52 bytes, of which UDP's are addresses
@@ -139,7 +138,6 @@ type spec struct {
 	_        [20]byte
 	cookie   uint64
 	location uint32
-	_        uint32
 }
 
 // number returns the kernel's number of a flow type.
