@@ -79,6 +79,7 @@ func newRoot() *cobra.Command {
 		newDecode(),
 		newBench(),
 		newDemo(),
+		newDoctor(),
 		newReplay(),
 		newRun(),
 		newReload(),

@@ -135,6 +135,11 @@ func controlRooms() []room {
 		{"control/sink/*", []string{"control/rate", "control/ban"}},
 		{"control/brake", nil},
 		{"control/health", nil},
+		{"control/doctor", []string{"control/host", "ring/nic"}},
+		{"control/doctor/facts", []string{
+			"control/doctor", "control/host", "control/config",
+			"ring/nic", "ring/afxdp", "ring/udp",
+		}},
 		{"control/host", nil},
 		{"control/host/hosttest", nil},
 		{"control/tune", []string{"control/host", "ring/nic", "ring/afxdp", "ring/udp"}},
