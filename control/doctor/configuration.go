@@ -76,7 +76,7 @@ func (e *examination) port(p *Port) {
 		return
 	}
 	c.when(drops > 0, fmt.Sprintf("%d since the socket is open", drops),
-		"weir tune --dry-run "+e.names())
+		"name more of capture.flows[].cores for it, or a larger receive_buffer")
 }
 
 // buffer looks at what receive buffer the kernel grants.

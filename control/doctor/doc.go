@@ -85,6 +85,7 @@ type Facts struct {
 // NIC is an interface that was looked at.
 type NIC struct {
 	nic.Facts
+	Named    bool   // it was asked for
 	Err      string // it could not be looked at: why; Facts then has nothing but the name
 	Attached Attached
 	Proof    *Proof // of a real bind; nil: not asked for

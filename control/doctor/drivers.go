@@ -31,23 +31,23 @@ type quirk struct {
 	driver string
 	from   version // first kernel that has it; zero: from the beginning
 	before version // first that has not; zero: all have it
-	grave  bool    // a crash or a hang; else a matter of speed, or of patience
+	weight State   // Fail: a crash or a hang; Warn: a matter of speed; OK: to be known
 	text   string
 }
 
 // quirks lists what users of AF_XDP have reported.
 func quirks() []quirk {
 	return []quirk{
-		{driver: "ixgbe", text: "its link is trained anew when a program is attached: ten " +
-			"seconds without frames at each start of weir"},
-		{driver: "ixgbe", from: version{6, 14}, text: "preferred busy polling was seen to be " +
-			"stuck at 10 Mpps"},
-		{driver: "ice", before: version{6, 11}, grave: true, text: "taking queues under load was " +
-			"seen to hang or crash the machine: fixed in 6.11"},
-		{driver: "mlx5_core", before: version{6, 1}, text: "zero-copy queues have numbers above " +
-			"those of the channels: capture.afxdp[].queues must name them"},
-		{driver: "ena", text: "zero-copy needs Amazon's own driver, from 2.17 on, frames of 4096 " +
-			"bytes and an MTU of 3498 at most"},
+		{driver: "ixgbe", weight: OK, text: "its link is trained anew when a program is " +
+			"attached: ten seconds without frames at each start of weir"},
+		{driver: "ixgbe", from: version{6, 14}, weight: Warn, text: "preferred busy polling was " +
+			"seen to be stuck at 10 Mpps"},
+		{driver: "ice", before: version{6, 11}, weight: Fail, text: "taking queues under load " +
+			"was seen to hang or crash the machine: fixed in 6.11"},
+		{driver: "mlx5_core", before: version{6, 1}, weight: Warn, text: "zero-copy queues have " +
+			"numbers above those of the channels: capture.afxdp[].queues must name them"},
+		{driver: "ena", weight: OK, text: "zero-copy needs Amazon's own driver, from 2.17 on, " +
+			"frames of 4096 bytes and an MTU of 3498 at most"},
 	}
 }
 
@@ -72,34 +72,34 @@ func (e *examination) driver(n *NIC, m *Mirror) {
 	if n.Firmware != "" && n.Firmware != "N/A" {
 		found += ", firmware " + n.Firmware
 	}
-	grave, slow := e.known(n)
-	switch {
-	case len(grave) > 0 && m != nil && m.AFXDP:
-		c.fail(found+": "+grave[0], "install a newer kernel")
-	case len(grave) > 0:
-		c.warn(found+": "+grave[0], "install a newer kernel")
-	case len(slow) > 0:
-		c.warn(found+": "+slow[0], "weir doctor --prove "+n.Name)
+	worst, text := e.known(n)
+	switch found += text; {
+	case worst == Fail && m != nil && m.AFXDP:
+		c.fail(found, "install another kernel")
+	case worst == Fail, worst == Warn:
+		c.warn(found, "install another kernel")
 	default:
 		c.ok(found)
 	}
 }
 
-// known returns what goes wrong with n's driver on this kernel.
-func (e *examination) known(n *NIC) (grave, slow []string) {
+// known returns what goes wrong with n's driver on this kernel, and how grave that is.
+func (e *examination) known(n *NIC) (worst State, text string) {
 	k := e.Host.Kernel
+	worst = OK
 	for _, q := range quirks() {
 		switch {
 		case q.driver != n.Driver,
 			q.from != version{} && !k.Least(q.from.major, q.from.minor),
 			q.before != version{} && k.Least(q.before.major, q.before.minor):
-		case q.grave:
-			grave = append(grave, q.text)
 		default:
-			slow = append(slow, q.text)
+			text += "; " + q.text
+			if worst == OK || q.weight == Fail {
+				worst = q.weight
+			}
 		}
 	}
-	return grave, slow
+	return worst, text
 }
 
 // xdp looks at what the driver says that it can do with XDP.

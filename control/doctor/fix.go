@@ -78,7 +78,7 @@ func Apply(root string, settings []Setting) error {
 }
 
 func (s Setting) write(root string) error {
-	file, err := os.OpenFile(strings.TrimSuffix(root, "/")+s.Path, os.O_WRONLY, 0)
+	file, err := os.OpenFile(strings.TrimSuffix(root, "/")+s.Path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return fmt.Errorf("change a setting: %w", err)
 	}

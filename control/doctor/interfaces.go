@@ -31,15 +31,19 @@ func (e *examination) interfaces(n *NIC) {
 	default:
 		c.when(n.State() != "up", link(n), "ip link set "+n.Name+" up")
 	}
-	e.management(n, m)
+	if e.management(n, m) {
+		return
+	}
 	e.driver(n, m)
 	e.xdp(n, m)
 	e.attached(n, m)
 	e.proof(n)
 	e.mtu(n)
 	e.offloads(n)
+	e.merging(n, m)
 	e.channels(n, m)
 	e.spread(n)
+	e.hash(n)
 	e.rings(n)
 	e.coalescing(n)
 	e.pause(n)
@@ -67,8 +71,9 @@ func unknown(c *outcome, n *NIC, part string) bool {
 	return missing
 }
 
-// management looks whether capture would cut the host off.
-func (e *examination) management(n *NIC, m *Mirror) {
+// management looks whether capture would cut the host off. It reports whether that is all there is
+// to say: nobody wants to capture from this interface.
+func (e *examination) management(n *NIC, m *Mirror) (all bool) {
 	c := e.add(Check{
 		ID: "nic.management", Subject: n.Name, Title: "not the way to this host",
 		Wanted: "AF_XDP only where the host itself needs nothing",
@@ -91,13 +96,15 @@ func (e *examination) management(n *NIC, m *Mirror) {
 		c.warn(found+", and force is set", fix)
 	case route && m != nil:
 		c.fail(found, fix)
-	case route:
-		c.warn(found, fix)
-	case n.Address && m != nil:
+	case route && !n.Named:
+		c.skip(found + ": nothing was asked of it, nor looked at further")
+		return true
+	case route, n.Address && m != nil:
 		c.warn(found, fix)
 	default:
 		c.ok(found)
 	}
+	return false
 }
 
 // attached looks at whose XDP program is there.
@@ -142,11 +149,11 @@ func (e *examination) proof(n *NIC) {
 	case p.Skipped != "":
 		c.skip(p.Skipped)
 	case p.Err != "":
-		c.fail(p.Err, "weir doctor "+n.Name)
+		c.fail(p.Err, "")
 	case p.Mode == "zerocopy":
 		c.ok(fmt.Sprintf("zerocopy on queue %d", p.Queue))
 	default:
-		c.warn(fmt.Sprintf("%s on queue %d: %s", p.Mode, p.Queue, p.Reason), "weir doctor "+n.Name)
+		c.warn(fmt.Sprintf("%s on queue %d: %s", p.Mode, p.Queue, p.Reason), "")
 	}
 }
 
@@ -175,13 +182,13 @@ const frameRoom = 2048 - 256 - 18
 
 // offloads looks at what the hardware does to frames before we see them.
 func (e *examination) offloads(n *NIC) {
-	for _, o := range []struct{ id, title, name, flag, why string }{
-		{"nic.lro", "LRO", nic.LRO, "lro", "frames that are joined are not what was sent, and " +
-			"drivers refuse XDP with it"},
-		{"nic.gro-hw", "GRO by the hardware", nic.GROHW, "rx-gro-hw", "frames that are joined " +
-			"are not what was sent"},
-		{"nic.vlan", "VLAN tags taken off", nic.RXVLAN, "rxvlan", "a tag that the hardware takes " +
-			"off is not in the frame that XDP sees"},
+	for _, o := range []struct{ id, title, name, why string }{
+		{"nic.lro", "LRO", nic.LRO, "frames that are joined are not what was sent, and drivers " +
+			"refuse XDP with it"},
+		{"nic.gro-hw", "GRO by the hardware", nic.GROHW, "frames that are joined are not what " +
+			"was sent"},
+		{"nic.vlan", "VLAN tags taken off", nic.RXVLAN, "a tag that the hardware takes off is " +
+			"not in the frame that XDP sees"},
 	} {
 		c := e.add(Check{ID: o.id, Subject: n.Name, Title: o.title, Wanted: "off", Why: o.why})
 		state, known := n.Offloads[o.name]
@@ -193,10 +200,32 @@ func (e *examination) offloads(n *NIC) {
 		case state.Fixed:
 			c.skip("on, and the driver does not let it be changed")
 		default:
-			c.warn("on", fmt.Sprintf("ethtool -K %s %s off", n.Name, o.flag))
+			c.warn("on", tuning(n.Name))
 		}
 	}
 }
+
+// merging looks whether the kernel joins frames before AF_PACKET sees them.
+func (e *examination) merging(n *NIC, m *Mirror) {
+	c := e.add(Check{
+		ID: "nic.gro", Subject: n.Name, Title: "GRO", Wanted: "off where AF_PACKET captures",
+		Why: "AF_PACKET sees packets of a flow that the kernel has joined as one: pps are too low",
+	})
+	state, known := n.Offloads[nic.GRO]
+	switch {
+	case !known:
+		c.skip(missing(n, "offloads", "the driver has no such offload"))
+	case !state.On:
+		c.ok("off")
+	case m != nil && !m.AFXDP:
+		c.warn("on", "ethtool -K "+n.Name+" gro off")
+	default:
+		c.ok("on, behind XDP")
+	}
+}
+
+// tuning is the command that shows what to change of interfaces.
+func tuning(names string) string { return "weir tune --dry-run " + names }
 
 // missing says why a part is not known.
 func missing(n *NIC, part, otherwise string) string {

@@ -142,12 +142,12 @@ func (e *examination) planned() {
 	}
 	switch {
 	case len(missing) > 0:
-		c.fail("not there: "+list(missing), "weir tune --dry-run "+e.names())
+		c.fail("not there: "+list(missing), tuning(e.names()))
 	case len(forbidden) > 0:
 		c.fail("not allowed to this process (a cpuset, or taskset): "+list(forbidden),
 			"systemctl edit weir   # [Service] AllowedCPUs="+list(e.cores))
 	default:
-		c.when(len(twice) > 0, list(e.cores)+shared(twice), "weir tune --dry-run "+e.names())
+		c.when(len(twice) > 0, list(e.cores)+shared(twice), tuning(e.names()))
 	}
 }
 
@@ -217,7 +217,7 @@ func (e *examination) siblings() {
 		return
 	}
 	if len(busy) > 0 {
-		c.warn(strings.Join(busy, "; "), "weir tune --dry-run "+e.names())
+		c.warn(strings.Join(busy, "; "), tuning(e.names()))
 		return
 	}
 	c.ok("none is used")

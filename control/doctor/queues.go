@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"weir/control/host"
 	"weir/ring/nic"
@@ -28,7 +29,7 @@ func (e *examination) channels(n *NIC, m *Mirror) {
 		c.ok(found)
 		return
 	}
-	fix := "weir tune --dry-run " + n.Name
+	fix := tuning(n.Name)
 	var missing []int
 	for _, q := range m.Queues {
 		if q >= n.RXQueues {
@@ -83,18 +84,64 @@ func (e *examination) spread(n *NIC) {
 	}
 	found := fmt.Sprintf("%d of %d queues, %d to %d of %d entries each", len(counts), n.RXQueues,
 		least, most, len(n.RSS.Table))
-	if fields := n.Hash[nic.UDP4]; fields != "" {
-		found += ", UDP by " + string(fields)
-	}
-	c.when(len(counts) < n.RXQueues || most > least+1, found, "weir tune --dry-run "+n.Name)
+	c.when(len(counts) < n.RXQueues || most > least+1, found, tuning(n.Name))
 }
 
-// fewSlots is a hardware ring that is too small.
-const fewSlots = 2048
+// What a hardware ring should hold, frames, as weir tune sets it: up to 10 Gbit/s, and above.
+const (
+	ringSize     = 4096
+	fastRingSize = 8192
+	fastLink     = 10_000 // Mbit/s
+)
+
+// hash tells what the hardware hashes.
+func (e *examination) hash(n *NIC) {
+	c := e.add(Check{
+		ID: "nic.hash", Subject: n.Name, Title: "hash", Wanted: "addresses in it",
+		Why: "without, the traffic of many hosts comes to one queue",
+	})
+	if n.RXQueues == 1 {
+		c.skip("there is one queue")
+		return
+	}
+	var parts []string
+	bad := false
+	for _, flow := range nic.FlowTypes() {
+		fields, known := n.Hash[flow]
+		if !known {
+			continue
+		}
+		parts = append(parts, string(flow)+" by "+string(fields))
+		bad = bad || !strings.ContainsAny(string(fields), "sd")
+	}
+	if len(parts) == 0 {
+		c.skip(missing(n, "hash udp4", "the driver does not tell"))
+		return
+	}
+	found := strings.Join(parts, ", ")
+	if symmetric(n.RSS.Key) {
+		found += "; both directions of a flow to one queue"
+	}
+	c.when(bad, found, tuning(n.Name))
+}
+
+// symmetric reports whether a Toeplitz key hashes both directions of a flow alike: its words of 16
+// bits are all the same.
+func symmetric(key []byte) bool {
+	for i := 2; i < len(key); i++ {
+		if key[i] != key[i-2] {
+			return false
+		}
+	}
+	return len(key) > 0
+}
 
 // rings looks at the hardware's receive ring.
 func (e *examination) rings(n *NIC) {
-	want := fewSlots
+	want := ringSize
+	if n.Speed > fastLink {
+		want = fastRingSize
+	}
 	if n.Rings.MaxRX > 0 {
 		want = min(want, n.Rings.MaxRX)
 	}
@@ -111,7 +158,7 @@ func (e *examination) rings(n *NIC) {
 		return
 	}
 	c.when(n.Rings.RX < want, fmt.Sprintf("%d of %d", n.Rings.RX, n.Rings.MaxRX),
-		"weir tune --dry-run "+n.Name)
+		tuning(n.Name))
 }
 
 // coalescing looks whether the hardware waits longer than its ring lasts.
@@ -131,7 +178,8 @@ func (e *examination) coalescing(n *NIC) {
 	}
 	late := n.Rings.RX > 0 && n.Coalesce.Frames == 0 &&
 		float64(us)*lineRate/1e6 > float64(n.Rings.RX)/2
-	c.when(late, found, "weir tune --dry-run "+n.Name)
+	c.when(late, found, fmt.Sprintf("ethtool -C %s adaptive-rx off rx-usecs %d", n.Name,
+		int(float64(n.Rings.RX)/2/lineRate*1e6)))
 }
 
 // pause looks whether the interface may slow down who sends to it.
@@ -146,7 +194,7 @@ func (e *examination) pause(n *NIC) {
 	}
 	switch p := n.Pause; {
 	case p.TX:
-		c.warn("sent", fmt.Sprintf("ethtool -A %s autoneg off rx off tx off", n.Name))
+		c.warn("sent", tuning(n.Name))
 	default:
 		c.ok("not sent")
 	}
@@ -160,7 +208,7 @@ func (e *examination) missed(n *NIC) {
 	})
 	part := share(n.Missed, n.Missed+n.Received)
 	found := fmt.Sprintf("%d of %d since the interface exists", n.Missed, n.Missed+n.Received)
-	c.when(part > 1e-4, found, "weir tune --dry-run "+n.Name)
+	c.when(part > 1e-4, found, tuning(n.Name))
 }
 
 // interrupts looks at which CPUs the queues' interrupts come to.
@@ -198,7 +246,7 @@ func (e *examination) interrupts(n *NIC, m *Mirror) {
 	}
 	found := fmt.Sprintf("%d on %s", known, list(at))
 	crowded := most > 1 && len(cpus) < min(known, len(e.Host.CPUs))
-	c.when(crowded || e.misplaced(n, m), found, "weir tune --dry-run "+n.Name)
+	c.when(crowded || e.misplaced(n, m), found, tuning(n.Name))
 }
 
 // misplaced reports whether an interrupt comes to a CPU of a worker that has another queue.
@@ -251,5 +299,5 @@ func (e *examination) node(n *NIC, m *Mirror) {
 	if len(far) > 0 {
 		found += "; on another: cores " + list(far)
 	}
-	c.when(len(far) > 0, found, "weir tune --dry-run "+n.Name)
+	c.when(len(far) > 0, found, tuning(n.Name))
 }

@@ -64,12 +64,12 @@ func TestRead_Server(t *testing.T) {
 		t.Fatalf("%+v", f)
 	}
 	want := host.CPU{
-		ID: 18, Core: -1, Package: 0, Node: 0, Siblings: []int{2, 18}, Governor: "performance",
+		ID: 2, Core: -1, Package: 0, Node: 0, Siblings: []int{2, 18}, Governor: "performance",
 		Idle: []host.Idle{
 			{Name: "POLL"}, {Name: "C1", Exit: 2}, {Name: "C6", Exit: 170, Disabled: true},
 		},
 	}
-	if c := f.CPU(18); !reflect.DeepEqual(*c, want) {
+	if c := f.CPU(2); !reflect.DeepEqual(*c, want) {
 		t.Errorf("%+v, want %+v", *c, want)
 	}
 	pools := []host.Pool{{Size: 2 << 20, Total: 1024, Free: 900}, {Size: 1 << 30}}

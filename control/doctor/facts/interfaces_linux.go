@@ -19,12 +19,15 @@ func interfaces(names []string, p *doctor.Plan) []doctor.NIC {
 		return unanswered(names, err)
 	}
 	defer h.Close()
-	if len(names) == 0 {
+	named := len(names) > 0
+	if !named {
 		names = chosen(h, p)
 	}
 	out := make([]doctor.NIC, 0, len(names))
 	for _, name := range names {
-		out = append(out, ask(h, name))
+		n := ask(h, name)
+		n.Named = named
+		out = append(out, n)
 	}
 	return out
 }
