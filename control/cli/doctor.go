@@ -153,7 +153,7 @@ func printFixes(w io.Writer, checks []doctor.Check) error {
 	for i := range checks {
 		c := &checks[i]
 		if len(c.Settings) == 0 && c.Fix != "" {
-			fmt.Fprintf(out, "# by hand: %s %s: %s\n", c.ID, c.Subject, c.Fix)
+			fmt.Fprintf(out, "# by hand: %s: %s\n", strings.TrimSpace(c.ID+" "+c.Subject), c.Fix)
 		}
 	}
 	for _, s := range doctor.Settings(checks) {

@@ -63,12 +63,15 @@ func TestCheck(t *testing.T) {
 	f("memory.transparent", func(f *Facts) { f.Host.HugePages = "never" }, Warn, "never")
 	limits := func(hard uint64) func(*Facts) {
 		return func(f *Facts) {
-			f.Host.Limits.MemlockHard, f.Host.Capability = hard, 0
+			f.Host.Limits.MemlockHard = hard
+			f.Host.Capability = 1<<capNetRaw | 1<<capNetAdmin | 1<<capBPF
 		}
 	}
 	f("limits.memlock", limits(128<<20), OK, "128 MiB")
 	f("limits.memlock", limits(64<<20), Warn, "64 MiB")
-	f("process.capabilities", limits(0), Skip, "")
+	f("limits.memlock", func(f *Facts) { f.Host.Capability = 0 }, Skip, "in this shell")
+	f("process.capabilities", func(f *Facts) { f.Host.Capability = 0 }, Skip, "")
+	f("memory.hugepages", func(f *Facts) { f.Plan.Mirrors = nil }, Skip, "nothing is captured")
 	driver := func(name string, major, minor int) func(*Facts) {
 		return func(f *Facts) {
 			f.NICs[0].Driver = name
@@ -153,11 +156,17 @@ func TestCheck_NIC(t *testing.T) {
 	f("nic.mtu", mtu(9000, false, "ice"), Fail, "ice takes 3046")
 	f("nic.mtu", mtu(3000, false, "ice"), OK, "")
 	f("nic.mtu", mtu(3000, false, "newest"), Warn, "")
+	f("nic.mtu", func(n *NIC, m *Mirror) {
+		n.MTU, n.XDP.RXSG, m.AFXDP = 9000, false, false
+	}, OK, "")
 	offload := func(name string, o nic.Offload) func(*NIC, *Mirror) {
 		return func(n *NIC, _ *Mirror) { n.Offloads[name] = o }
 	}
 	f("nic.lro", offload(nic.LRO, nic.Offload{On: true}), Warn, "on")
 	f("nic.lro", offload(nic.LRO, nic.Offload{On: true, Fixed: true}), Skip, "")
 	f("nic.vlan", offload(nic.RXVLAN, nic.Offload{On: true}), Warn, "on")
+	f("nic.vlan", func(n *NIC, m *Mirror) {
+		n.Offloads[nic.RXVLAN], m.AFXDP = nic.Offload{On: true}, false
+	}, OK, "counts the tag")
 	f("nic.gro", func(n *NIC, m *Mirror) { m.AFXDP = false }, Warn, "on")
 }

@@ -106,7 +106,7 @@ func (e *examination) buffer(p *Port) {
 // listen looks at a place where the daemon listens.
 func (e *examination) listen(l *Listen) {
 	owned(e.add(Check{
-		ID: "config.listen", Subject: l.Name + " " + l.At.String(), Title: "listens",
+		ID: "config.listen", Subject: l.At.String(), Title: l.Name,
 		Wanted: "free, or weir's", Why: "weir run does not start without",
 	}), l.Owner, fmt.Sprintf("ss -ltnp sport = :%d", l.At.Port()))
 }

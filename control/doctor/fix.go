@@ -82,7 +82,7 @@ func (s Setting) write(root string) error {
 	if err != nil {
 		return fmt.Errorf("change a setting: %w", err)
 	}
-	_, err = file.WriteString(s.Value + "\n")
+	_, err = file.WriteString(s.Value)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("change a setting: %w", err)
 	}

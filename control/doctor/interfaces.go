@@ -38,8 +38,8 @@ func (e *examination) interfaces(n *NIC) {
 	e.xdp(n, m)
 	e.attached(n, m)
 	e.proof(n)
-	e.mtu(n)
-	e.offloads(n)
+	e.mtu(n, m)
+	e.offloads(n, m)
 	e.merging(n, m)
 	e.channels(n, m)
 	e.spread(n)
@@ -158,7 +158,7 @@ func (e *examination) proof(n *NIC) {
 }
 
 // mtu looks whether frames fit.
-func (e *examination) mtu(n *NIC) {
+func (e *examination) mtu(n *NIC, m *Mirror) {
 	limit, known := mtuLimits()[n.Driver]
 	c := e.add(Check{
 		ID: "nic.mtu", Subject: n.Name, Title: "MTU",
@@ -167,6 +167,8 @@ func (e *examination) mtu(n *NIC) {
 	})
 	found := strconv.Itoa(n.MTU)
 	switch {
+	case m != nil && !m.AFXDP:
+		c.ok(found)
 	case known && n.MTU > limit && !n.XDP.RXSG:
 		c.fail(fmt.Sprintf("%d: %s takes %d", n.MTU, n.Driver, limit),
 			fmt.Sprintf("ip link set %s mtu 1500", n.Name))
@@ -181,7 +183,7 @@ func (e *examination) mtu(n *NIC) {
 const frameRoom = 2048 - 256 - 18
 
 // offloads looks at what the hardware does to frames before we see them.
-func (e *examination) offloads(n *NIC) {
+func (e *examination) offloads(n *NIC, m *Mirror) {
 	for _, o := range []struct{ id, title, name, why string }{
 		{"nic.lro", "LRO", nic.LRO, "frames that are joined are not what was sent, and drivers " +
 			"refuse XDP with it"},
@@ -197,6 +199,8 @@ func (e *examination) offloads(n *NIC) {
 			c.skip(missing(n, "offloads", "the driver has no such offload"))
 		case !state.On:
 			c.ok("off")
+		case o.name == nic.RXVLAN && m != nil && !m.AFXDP:
+			c.ok("on: AF_PACKET counts the tag")
 		case state.Fixed:
 			c.skip("on, and the driver does not let it be changed")
 		default:

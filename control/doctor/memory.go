@@ -58,9 +58,13 @@ func (e *examination) memory() {
 func (e *examination) hugePages() {
 	queues := e.queues()
 	nodes := e.Host.Nodes
-	if len(nodes) == 0 {
-		e.add(Check{ID: "memory.hugepages", Title: "huge pages"}).skip(
-			"the machine's memory is not told here")
+	nothing := e.add(Check{ID: "memory.hugepages", Title: "huge pages"})
+	switch {
+	case len(nodes) == 0:
+		nothing.skip("the machine's memory is not told here")
+		return
+	case e.Plan.Path != "" && len(queues) == 0:
+		nothing.skip("nothing is captured through AF_XDP")
 		return
 	}
 	if n := queues[-1]; n > 0 { // where the kernel will put it is not known: count on the first
@@ -96,7 +100,11 @@ func (e *examination) pool(n *host.Node, queues int) {
 			"nr_hugepages", n.ID)
 	}
 	value := strconv.Itoa(p.Total - p.Free + want)
-	c.when(p.Total < want, fmt.Sprintf("%d, %d of them free", p.Total, p.Free),
+	found := "none"
+	if p.Total > 0 {
+		found = fmt.Sprintf("%d, %d of them free", p.Total, p.Free)
+	}
+	c.when(p.Total < want, found,
 		"echo "+value+" > "+path, Setting{path, value})
 }
 
@@ -136,6 +144,9 @@ func (e *examination) memlock() {
 	switch {
 	case !l.Known:
 		c.skip("the limits of this process are not told here")
+	case len(e.rights()) < 3:
+		c.skip(limitText(l.MemlockHard) + " in this shell, which cannot capture; weir.service " +
+			"has no limit")
 	case can:
 		c.ok(limitText(l.MemlockHard) + ", and the right to pass it")
 	default:
@@ -168,7 +179,16 @@ func (e *examination) capabilities() {
 		Wanted: "CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF for weir run; none for weir doctor",
 		Why:    "capture takes them; weir.service has them, whoever runs this",
 	})
-	var has []string
+	has := e.rights()
+	if len(has) < 3 {
+		c.skip("this process has not all that capture takes; weir.service has")
+		return
+	}
+	c.ok(strings.Join(has, ", "))
+}
+
+// rights returns which of the three capabilities that capture takes this process has.
+func (e *examination) rights() (has []string) {
 	for _, cap := range []struct {
 		number int
 		name   string
@@ -177,9 +197,5 @@ func (e *examination) capabilities() {
 			has = append(has, cap.name)
 		}
 	}
-	if len(has) < 3 {
-		c.skip("this process has not all that capture takes; weir.service has")
-		return
-	}
-	c.ok(strings.Join(has, ", "))
+	return has
 }

@@ -40,14 +40,27 @@ func Look(ctx context.Context, o Options) *doctor.Facts {
 	all.Go(func() { f.NICs = interfaces(o.Interfaces, &f.Plan) })
 	owners(f)
 	all.Wait()
-	time.Sleep(window - time.Since(began))
-	f.Spent = spent(f.Host.Times, host.ReadTimes("/"))
+	watch(f, began)
 	if o.Prove {
 		for i := range f.NICs {
 			prove(&f.NICs[i], &f.Plan)
 		}
 	}
 	return f
+}
+
+// Machine returns what there is to know of the machine alone, for doctor.Reasons. It takes a fifth
+// of a second, in which nothing of ours should run.
+func Machine() *doctor.Facts {
+	f := &doctor.Facts{Host: host.Here()}
+	watch(f, time.Now())
+	return f
+}
+
+// watch waits until the CPUs were watched for long enough, and notes what they did.
+func watch(f *doctor.Facts, since time.Time) {
+	time.Sleep(window - time.Since(since))
+	f.Spent = spent(f.Host.Times, host.ReadTimes("/"))
 }
 
 // spent returns what CPUs did between two moments.
