@@ -119,6 +119,9 @@ func (e *examination) xdp(n *NIC, m *Mirror) {
 	}
 	required := m != nil && m.ZeroCopy == "required"
 	prove := "weir doctor --prove " + n.Name
+	if n.Proof != nil {
+		prove = "" // it was tried: see there
+	}
 	if why, not := n.Missing["xdp"]; not {
 		e.guess(c, n, required, why)
 		return
