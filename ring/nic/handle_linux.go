@@ -9,8 +9,6 @@ import (
 
 	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,11 +19,15 @@ type Handle struct {
 	route   *netlink.Handle
 	mu      sync.Mutex // of route: requests and answers on one socket
 	ethtool *ethtool.Ethtool
-	socket  int              // for what ethtool cannot ask
-	netdev  *nl.SocketHandle // generic netlink, under mu
+	socket  int // for what ethtool cannot ask
 	changed chan struct{}
 	done    chan struct{}
 	births  births
+
+	namespace uint64 // that it was opened in
+	generic   *generic
+	netdev    uint16 // the number of the family of devices; 0: the kernel has none
+	setsNAPIs bool   // by that family
 }
 
 // requestTimeout bounds one question to the kernel.
@@ -49,36 +51,22 @@ func Open() (*Handle, error) {
 		route.Close()
 		return nil, fmt.Errorf("open a socket for ethtool: %w", err)
 	}
-	if err := h.openSockets(); err != nil {
+	h.socket, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
 		route.Close()
 		h.ethtool.Close()
-		return nil, err
+		return nil, fmt.Errorf("open a socket for ethtool: %w", err)
 	}
-	if err := h.subscribe(); err != nil {
+	if h.namespace, err = namespaceInode(); err == nil {
+		err = h.openGeneric()
+	}
+	if err == nil {
+		err = h.subscribe()
+	}
+	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
-}
-
-// openSockets opens those by which facts are asked for.
-func (h *Handle) openSockets() (err error) {
-	h.socket, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("open a socket for ethtool: %w", err)
-	}
-	s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_GENERIC)
-	if err != nil {
-		return errors.Join(fmt.Errorf("open a generic netlink socket: %w", err),
-			unix.Close(h.socket))
-	}
-	h.netdev = &nl.SocketHandle{Socket: s}
-	timeout := unix.NsecToTimeval(requestTimeout.Nanoseconds())
-	if err := s.SetReceiveTimeout(&timeout); err != nil {
-		h.netdev.Close()
-		return errors.Join(fmt.Errorf("bound a netlink socket's wait: %w", err),
-			unix.Close(h.socket))
-	}
-	return nil
 }
 
 // subscribe makes Changed tell of every change of a link.
@@ -135,7 +123,9 @@ func (h *Handle) Close() error {
 	close(h.done)
 	h.route.Close()
 	h.ethtool.Close()
-	h.netdev.Close()
+	if h.generic != nil {
+		h.generic.socket.Close()
+	}
 	return unix.Close(h.socket)
 }
 

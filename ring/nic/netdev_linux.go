@@ -10,12 +10,12 @@ import (
 
 // The kernel's generic netlink family "netdev" (Documentation/netlink/specs/netdev.yaml).
 const (
-	netdevFamily  = "netdev"
-	netdevVersion = 1
+	netdevFamily = "netdev"
 
 	netdevDevGet   = 1
 	netdevQueueGet = 10
 	netdevNAPIGet  = 11
+	netdevNAPISet  = 14 // since Linux 6.13
 
 	netdevDevIndex    = 1
 	netdevDevFeatures = 3
@@ -29,6 +29,8 @@ const (
 	netdevNAPIIndex  = 1
 	netdevNAPINumber = 2
 	netdevNAPIIRQ    = 3
+	netdevNAPIDefer  = 5
+	netdevNAPIFlush  = 6
 )
 
 // attributes are a message's, by type.
@@ -41,47 +43,26 @@ func (a attributes) uint32(t uint16) (n int, ok bool) {
 	return int(binary.NativeEndian.Uint32(a[t])), true
 }
 
-// generic asks a generic netlink family.
-func (h *Handle) generic(family uint16, command uint8, flags int, with *nl.RtAttr) (
-	[]attributes, error,
+// askNetdev asks the family "netdev" about the interface with that index.
+func (h *Handle) askNetdev(command uint8, flags uint16, kind uint16, index int) (
+	all []attributes, err error,
 ) {
-	r := nl.NewNetlinkRequest(int(family), flags)
-	r.AddData(&nl.Genlmsg{Command: command, Version: netdevVersion})
-	r.AddData(with)
-	r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_GENERIC: h.netdev}
+	if h.netdev == 0 {
+		return nil, fmt.Errorf("kernels from 6.3 on say, this one does not")
+	}
 	h.mu.Lock()
-	messages, err := r.Execute(unix.NETLINK_GENERIC, 0)
-	h.mu.Unlock()
+	defer h.mu.Unlock()
+	err = h.generic.ask(h.netdev, command, flags|unix.NLM_F_ACK,
+		attribute(kind, nl.Uint32Attr(uint32(index))), func(answer []byte) {
+			a := attributes{}
+			eachAttribute(answer[min(genericHeader, len(answer)):],
+				func(kind uint16, value []byte) { a[kind] = value })
+			all = append(all, a)
+		})
 	if err != nil {
 		return nil, meaning(err)
 	}
-	all := make([]attributes, 0, len(messages))
-	for _, m := range messages {
-		if len(m) < nl.SizeofGenlmsg {
-			continue
-		}
-		list, err := nl.ParseRouteAttr(m[nl.SizeofGenlmsg:])
-		if err != nil {
-			return nil, fmt.Errorf("understand the answer: %w", err)
-		}
-		a := attributes{}
-		for _, item := range list {
-			a[item.Attr.Type&nl.NLA_TYPE_MASK] = item.Value
-		}
-		all = append(all, a)
-	}
 	return all, nil
-}
-
-// askNetdev asks the family "netdev" about the interface with that index.
-func (h *Handle) askNetdev(command uint8, flags int, attribute, index int) ([]attributes, error) {
-	name := nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_NAME, nl.ZeroTerminated(netdevFamily))
-	families, err := h.generic(nl.GENL_ID_CTRL, nl.GENL_CTRL_CMD_GETFAMILY, 0, name)
-	if err != nil || len(families) != 1 || len(families[0][nl.GENL_CTRL_ATTR_FAMILY_ID]) < 2 {
-		return nil, fmt.Errorf("kernels from 6.3 on say, this one does not")
-	}
-	id := binary.NativeEndian.Uint16(families[0][nl.GENL_CTRL_ATTR_FAMILY_ID])
-	return h.generic(id, command, flags, nl.NewRtAttr(attribute, nl.Uint32Attr(uint32(index))))
 }
 
 // readXDP asks what XDP can do at an interface.
