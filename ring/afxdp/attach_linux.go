@@ -3,6 +3,7 @@ package afxdp
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/link"
@@ -13,14 +14,16 @@ import (
 
 // attachment is a program on an interface, with the sockets that it feeds.
 type attachment struct {
-	index   int // of the interface
-	covered int // receive queues on which the program surely runs
-	generic bool
-	reason  string // why generic
-	program *program
-	link    link.Link
-	promisc *nic.Promiscuous // nil where not asked for
-	sockets map[int]*socket  // by queue
+	index    int // of the interface
+	covered  int // receive queues on which the program surely runs
+	generic  bool
+	reason   string // why generic
+	program  *program
+	link     link.Link
+	promisc  *nic.Promiscuous // nil where not asked for
+	sockets  map[int]*socket  // by queue
+	nicRing  int              // frames of the interface's own ring; 0: not known
+	deferral atomic.Pointer[nic.Deferral]
 }
 
 // attach puts a program on the interface, in the driver where it can, and opens sockets for
@@ -165,6 +168,7 @@ func (a *attachment) open(c *Config, queue int) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue %d of %s: %w", queue, c.Interface, err)
 	}
+	s.beginPolling(c.BusyPoll, a.deferred)
 	if err := a.program.hold(s); err != nil {
 		return nil, errors.Join(fmt.Errorf("feed queue %d of %s: %w", queue, c.Interface, err),
 			s.release())
@@ -221,6 +225,12 @@ func bindOne(c *Config, index, queue int, flags bindFlags) (s *socket, err error
 	return nil, err
 }
 
+// deferred reports whether the interface's interrupts are deferred. Workers ask.
+func (a *attachment) deferred() bool {
+	d := a.deferral.Load()
+	return d != nil && d.Acts()
+}
+
 // cutOff reports whether some socket has lost the interface that it was bound to, though there is
 // one of the same index: it was in another namespace meanwhile.
 func (a *attachment) cutOff() bool {
@@ -235,6 +245,9 @@ func (a *attachment) cutOff() bool {
 // close takes the program off and releases all sockets. No worker may use them any more.
 func (a *attachment) close() error {
 	var errs []error
+	if d := a.deferral.Load(); d != nil {
+		errs = append(errs, d.Close())
+	}
 	if a.link != nil {
 		errs = append(errs, a.link.Close())
 	}

@@ -32,6 +32,21 @@ const (
 	Off
 )
 
+// BusyPoll says whether workers drive their queues themselves: each system call by which a worker
+// looks for frames has the driver's receive path run on its own core, and interrupts stay off for
+// as long as it comes back in time. One core then does what else takes two, at less than their
+// speed. It takes Linux 5.11, CAP_NET_ADMIN, and that interrupts are deferred.
+type BusyPoll uint8
+
+// BusyOff leaves queues to interrupts. BusyOn polls from the first frame on; BusyAuto once there is
+// enough traffic to compare. Both compare then, and go back to interrupts where polling brings
+// fewer frames, as it does with some drivers and kernels.
+const (
+	BusyOff BusyPoll = iota
+	BusyAuto
+	BusyOn
+)
+
 // Sizes that hold where Config has zero.
 const (
 	DefaultFrames    = 8192 // per queue: 16 MiB, half a millisecond of 10 GbE's smallest packets
@@ -49,7 +64,13 @@ type Config struct {
 	Frames      int  // receive frames per queue, a power of two; 0: DefaultFrames
 	FrameSize   int  // 2048 or 4096 bytes; 0: DefaultFrameSize
 	// Spin is how long a source polls without sleeping after its last frame; 0 sleeps at once.
-	Spin time.Duration
+	Spin     time.Duration
+	BusyPoll BusyPoll
+	// DeferIRQs defers the interface's interrupts as nic.DefaultTiming says, unless somebody else
+	// has deferred them already, from Open to Close. What was there before is noted in Notes, a
+	// folder, so that Recover can put it back after a process that did not come to Close.
+	DeferIRQs bool
+	Notes     string
 	// Clock gives nanoseconds since 1970 UTC, and never goes back.
 	Clock func() int64
 }
@@ -97,6 +118,8 @@ type Status struct {
 	State     string
 	Reason    string // of a state other than up
 	Passed    uint64 // frames of queues that we do not hold, which went to the host
+	Deferral  string // of interrupts: "2/200µs by sysfs", "as found 0/0s", …
+	Fault     string // why interrupts are not deferred as they were to be, or ""
 	Queues    []QueueStatus
 }
 
@@ -106,8 +129,36 @@ type QueueStatus struct {
 	Worker int    // index of the source that it belongs to
 	Mode   string // "" while it is not held
 	Reason string // why not a better mode, or not held
+	Grant
 	ring.Stats
 }
+
+// Grant is what the kernel gave a queue that is held; the zero value is that of one that is not.
+type Grant struct {
+	BusyPoll  string // off, waiting, probing, on, refused
+	BusyFault string // why refused
+	Huge      string // of the frames' memory: hugetlb, thp, none
+	Node      int    // NUMA node of that memory; -1: not known
+	Frames    int    // in the queue's memory, and the size of its rings
+	NICRing   int    // frames of the interface's own ring; 0: not known
+	Fill      int    // of the rx ring at this moment, percent
+}
+
+// What Grant.BusyPoll can be.
+const (
+	PollingOff     = "off"
+	PollingWaiting = "waiting" // for a first frame, or for enough to compare
+	PollingProbing = "probing"
+	PollingOn      = "on"
+	PollingRefused = "refused"
+)
+
+// What Grant.Huge can be.
+const (
+	HugeReserved    = "hugetlb" // pages that were set apart at boot or since
+	HugeTransparent = "thp"     // pages that the kernel joined
+	HugeNone        = "none"
+)
 
 // Names of places where frames are lost between the driver and Poll.
 const (

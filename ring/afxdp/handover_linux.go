@@ -160,6 +160,7 @@ func (m *Mirror) Status() Status {
 	}
 	if m.att != nil {
 		st.Passed += m.att.program.passedFrames()
+		st.Deferral, st.Fault = m.att.deferral.Load().State()
 	}
 	for _, q := range slices.Sorted(maps.Keys(m.worker)) {
 		st.Queues = append(st.Queues, m.statusOf(q))
@@ -180,6 +181,8 @@ func (m *Mirror) statusOf(queue int) QueueStatus {
 	if m.att != nil && m.att.sockets[queue] != nil {
 		s := m.att.sockets[queue]
 		st.Mode, st.Reason, live = s.mode, s.reason, s.stats()
+		st.Grant = s.grant(&m.config)
+		st.NICRing = m.att.nicRing
 	}
 	st.Stats = m.past[queue].Plus(live)
 	return st

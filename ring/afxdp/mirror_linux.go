@@ -90,12 +90,34 @@ func (m *Mirror) begin() error {
 		}
 		m.sources = append(m.sources, s)
 	}
-	if m.att, err = attach(&m.config, &i, queues); err != nil {
+	if m.att, err = m.attach(&i, queues); err != nil {
 		return err
 	}
 	m.state, m.seen = i.State(), i
 	m.publish()
 	return nil
+}
+
+// attach attaches on the interface's NUMA node, and has its interrupts deferred.
+func (m *Mirror) attach(i *nic.Interface, queues []int) (a *attachment, err error) {
+	nic.OnNode(m.nic.Node(i), func() { a, err = attach(&m.config, i, queues) })
+	if err != nil {
+		return nil, err
+	}
+	a.nicRing = m.nic.RingSize(i.Name)
+	a.deferral.Store(m.nic.Defer(i, m.config.DeferIRQs, m.config.Notes))
+	return a, nil
+}
+
+// Recover puts back what a process that has died changed of interfaces and noted in the folder
+// notes, and returns a sentence for each. It is called before any Open with that folder.
+func Recover(notes string) ([]string, error) {
+	h, err := nic.Open()
+	if err != nil {
+		return nil, fmt.Errorf("put back what was changed of interfaces: %w", err)
+	}
+	told := h.Undefer(notes)
+	return told, h.Close()
 }
 
 // permit refuses interfaces that AF_XDP would take away from the host.
@@ -211,7 +233,8 @@ func (m *Mirror) follow() {
 		}
 	}
 	uncovered := m.att.cover(i.RXQueues)
-	m.match(queues)
+	nic.OnNode(m.nic.Node(&i), func() { m.match(queues) })
+	m.att.deferral.Load().Follow()
 	m.reckon()
 	m.set(i.State(), m.complaint(uncovered))
 }
@@ -221,7 +244,7 @@ func (m *Mirror) reattach(i *nic.Interface, queues []int) error {
 	if err := m.permit(i); err != nil {
 		return err
 	}
-	att, err := attach(&m.config, i, queues)
+	att, err := m.attach(i, queues)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ func Open(c Config) (*Mirror, error) {
 	return nil, errors.Join(errors.New("AF_XDP needs Linux 5.9 or later"), errors.ErrUnsupported)
 }
 
+// Recover does nothing: no interface was changed.
+func Recover(string) ([]string, error) { return nil, nil }
+
 // Sources returns none.
 func (m *Mirror) Sources() []*Source { return nil }
 

@@ -23,6 +23,10 @@ type socket struct {
 	maps   [][]byte // UMEM first
 	rx     xsk.Ring[xsk.Desc]
 	broken atomic.Pointer[error] // of Poll: final
+
+	polling polling
+	huge    string // of UMEM
+	node    int    // of UMEM
 }
 
 // completionSize is the size of the ring of sent frames, which a bind demands though we send none.
@@ -34,17 +38,18 @@ type bindFlags uint16
 // openSocket makes a socket with memory and primed rings, and binds it to one queue of the
 // interface with that index.
 func openSocket(c *Config, index, queue int, flags bindFlags) (s *socket, err error) {
-	s = &socket{queue: queue, fd: -1}
+	s = &socket{queue: queue, fd: -1, node: -1}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	umem, err := newUMEM(c.Frames * c.FrameSize)
+	umem, whole, err := newUMEM(c.Frames * c.FrameSize)
 	if err != nil {
 		return s, err
 	}
-	s.maps = append(s.maps, umem)
+	s.maps = append(s.maps, whole)
+	s.huge, s.node = pagesOf(umem)
 	s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return s, fmt.Errorf("open an AF_XDP socket: %w", err)
@@ -133,6 +138,7 @@ func (s *socket) granted() error {
 
 // wake makes the kernel look at the fill ring. It never sleeps, so the scheduler need not know.
 func (s *socket) wake() {
+	s.polling.woken = true
 	_, _, _ = unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
 }
 
@@ -159,6 +165,16 @@ func (s *socket) fail(err error) { s.broken.Store(&err) }
 // waiting returns how many descriptors the worker has not taken.
 func (s *socket) waiting() uint64 {
 	return uint64(s.rx.Producer.Load() - s.rx.Consumer.Load())
+}
+
+// grant returns what the kernel gave.
+func (s *socket) grant(c *Config) Grant {
+	g := Grant{
+		Huge: s.huge, Node: s.node, Frames: c.Frames,
+		Fill: int(min(s.waiting()*100/uint64(c.Frames), 100)),
+	}
+	g.BusyPoll, g.BusyFault = s.polling.status()
+	return g
 }
 
 // stats returns the socket's totals. It must not be closed meanwhile.

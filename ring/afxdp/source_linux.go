@@ -27,6 +27,8 @@ type Source struct {
 	now     int64      // the clock at the last Poll
 	busy    int64      // the clock when there was a frame last
 	polls   []unix.PollFd
+	polled  bool // some socket is busy-polled, or may come to be
+	probing bool // some socket's probe has not ended
 
 	mirror *Mirror
 	number int
@@ -60,8 +62,19 @@ func (s *Source) Poll(b *ring.Batch) (int, error) {
 	if w := s.want.Load(); w != s.current {
 		s.adopt(w)
 	}
+	if s.probing {
+		s.step()
+	}
 	if n := s.look(b); n > 0 {
 		return n, nil
+	}
+	if s.polled {
+		for _, q := range s.current.sockets {
+			q.drive()
+		}
+		if n := s.look(b); n > 0 {
+			return n, nil
+		}
 	}
 	s.now = max(s.now, s.clock())
 	if s.now-s.busy >= s.spin {
@@ -70,6 +83,18 @@ func (s *Source) Poll(b *ring.Batch) (int, error) {
 	}
 	b.N, b.Fill, b.Now = 0, 0, s.now
 	return 0, nil
+}
+
+// step brings the probes of busy polling forward.
+func (s *Source) step() {
+	s.probing, s.polled = false, false
+	for _, q := range s.current.sockets {
+		if q.polling.open {
+			q.step(s.now)
+		}
+		s.probing = s.probing || q.polling.open
+		s.polled = s.polled || q.polling.open || q.polling.busy
+	}
 }
 
 // look takes a burst from the first socket, in turn, that has frames.
@@ -136,6 +161,7 @@ func (s *Source) Wake() {
 // adopt moves to other sockets; those left are not touched from here on.
 func (s *Source) adopt(w *held) {
 	s.current, s.turn = w, 0
+	s.probing = true // step finds out
 	s.polls = append(s.polls[:0], unix.PollFd{Fd: int32(s.event), Events: unix.POLLIN})
 	for _, q := range w.sockets {
 		s.polls = append(s.polls, unix.PollFd{Fd: int32(q.fd), Events: unix.POLLIN})

@@ -2,6 +2,7 @@ package afxdp
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -10,20 +11,32 @@ import (
 const hugePage = 2 << 20
 
 // newUMEM returns zeroed memory for frames, in reserved huge pages where there are any, else in
-// ordinary ones that the kernel may join.
-func newUMEM(size int) ([]byte, error) {
-	const anonymous = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_POPULATE
+// such as the kernel joins, else in ordinary ones. All of it is there when newUMEM returns, on the
+// NUMA node of the core that it runs on. It is a part of whole, which is what to unmap.
+func newUMEM(size int) (mem, whole []byte, err error) {
+	const anonymous = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
 	const protection = unix.PROT_READ | unix.PROT_WRITE
 	if size%hugePage == 0 {
-		if mem, err := unix.Mmap(-1, 0, size, protection, anonymous|unix.MAP_HUGETLB); err == nil {
-			return mem, nil
+		mem, err := unix.Mmap(-1, 0, size, protection,
+			anonymous|unix.MAP_POPULATE|unix.MAP_HUGETLB)
+		if err == nil {
+			return mem, mem, nil
 		}
 	}
-	mem, err := unix.Mmap(-1, 0, size, protection, anonymous)
+	// What is joined begins at a multiple of its size: what is left over is never touched.
+	whole, err = unix.Mmap(-1, 0, size+hugePage, protection, anonymous)
 	if err != nil {
-		return nil, fmt.Errorf("map %d bytes for frames: %w", size, err)
+		return nil, nil, fmt.Errorf("map %d bytes for frames: %w", size, err)
 	}
-	return mem, nil
+	start := -uintptr(unsafe.Pointer(unsafe.SliceData(whole))) & (hugePage - 1)
+	mem = whole[start : start+uintptr(size)]
+	_ = unix.Madvise(mem, unix.MADV_HUGEPAGE) // a kernel without it serves small pages
+	if unix.Madvise(mem, unix.MADV_POPULATE_WRITE) != nil {
+		for i := 0; i < len(mem); i += 4096 { // before Linux 5.14
+			mem[i] = 0
+		}
+	}
+	return mem, whole, nil
 }
 
 // raiseMemlock lets this process pin memory where it may raise its own limit; with CAP_IPC_LOCK

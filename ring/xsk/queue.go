@@ -238,5 +238,8 @@ func (q *Queue) Stats() ring.Stats {
 	return s
 }
 
+// Received returns the number of frames that Poll has lent so far.
+func (q *Queue) Received() uint64 { return q.received.Load() }
+
 // Close implements ring.Source. It does nothing: the memory belongs to whoever gave it.
 func (q *Queue) Close() error { return nil }
