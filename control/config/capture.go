@@ -29,6 +29,9 @@ type Mirror struct {
 type AFXDP struct {
 	Mirror   `yaml:",inline"`
 	ZeroCopy ZeroCopy `yaml:"zerocopy" enum:"prefer,required,off"`
+	BusyPoll BusyPoll `yaml:"busy_poll" enum:"off,auto,on"`
+	// DeferIRQs: napi_defer_hard_irqs and gro_flush_timeout are set while the interface is held.
+	DeferIRQs bool `yaml:"defer_irqs"`
 }
 
 // AFPacket is a mirror read through AF_PACKET.
@@ -77,6 +80,16 @@ const (
 	Off      ZeroCopy = "off"
 )
 
+// BusyPoll says whether a worker drives the kernel's half on its own core.
+type BusyPoll string
+
+// BusyOff leaves that half to interrupts; BusyAuto and BusyOn go back to them where it brings less.
+const (
+	BusyOff  BusyPoll = "off"
+	BusyAuto BusyPoll = "auto" // once there is traffic enough to compare
+	BusyOn   BusyPoll = "on"   // from the first frame on; to be refused is worth a warning
+)
+
 func (m *Mirror) setDefaults() {
 	m.SamplingRate, m.Direction, m.Promiscuous = 1, Both, true
 }
@@ -87,7 +100,7 @@ func (f *Flows) setDefaults() {
 
 func (x *AFXDP) setDefaults() {
 	x.Mirror.setDefaults()
-	x.ZeroCopy = Prefer
+	x.ZeroCopy, x.BusyPoll, x.DeferIRQs = Prefer, BusyOff, true
 }
 
 // mirrors returns all mirrors with their paths in the file.

@@ -49,7 +49,7 @@ func TestSmallest(t *testing.T) {
 			Interface: "eth1", Cores: []int{2, 3}, SamplingRate: 1, Direction: Both,
 			Promiscuous: true,
 		},
-		ZeroCopy: Prefer,
+		ZeroCopy: Prefer, BusyPoll: BusyOff, DeferIRQs: true,
 	}}
 	for _, listen := range []string{":2055", ":6343"} {
 		want.Capture.Flows = append(want.Capture.Flows, Flows{

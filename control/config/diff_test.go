@@ -44,7 +44,7 @@ func TestDiff(t *testing.T) {
 	f("", "capture: {afxdp: [{interface: eth1}]}",
 		`capture.afxdp[0]:  -> {"interface":"eth1","cores":[],"queues":[],"sampling_rate":1,`+
 			`"length_from_ip":false,"direction":"both","force":false,"promiscuous":true,`+
-			`"zerocopy":"prefer"} (restart)`)
+			`"zerocopy":"prefer","busy_poll":"off","defer_irqs":true} (restart)`)
 	f("", "metrics: {listen: \"127.0.0.1:1\"}",
 		`metrics.listen: "127.0.0.1:9108" -> "127.0.0.1:1" (restart)`)
 }

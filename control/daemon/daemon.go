@@ -26,6 +26,7 @@ import (
 	"weir/control/sink/prometheus"
 	"weir/decode/netflow"
 	"weir/fastpath"
+	"weir/ring/afxdp"
 )
 
 // Options are what the command line says beside the file.
@@ -139,6 +140,13 @@ func (d *Daemon) open(c *config.Config) (err error) {
 
 // openSources opens every interface and port that the file names, and chooses cores.
 func (d *Daemon) openSources(c *config.Config, engine *control.Config) (err error) {
+	told, err := afxdp.Recover(notesDir(c))
+	if err != nil {
+		d.log.Warn("interfaces", "error", err)
+	}
+	for _, text := range told {
+		d.log.Warn("interfaces", "note", text)
+	}
 	if d.mirrors, engine.Inputs, err = openMirrors(c, d.clock); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -23,6 +24,9 @@ type mirror struct {
 	source port
 	first  int // the number of its first worker
 	spin   time.Duration
+
+	zerocopy config.ZeroCopy // what the file asks of AF_XDP
+	busy     config.BusyPoll
 }
 
 // port is what the engines have in common.
@@ -56,7 +60,7 @@ func openMirrors(
 		x := &c.Capture.AFXDP[i]
 		m := &mirror{Mirror: &x.Mirror, engine: "afxdp", first: len(in)}
 		m.spin = spin(m.Cores, named, runtime.NumCPU())
-		sources, err := m.openAFXDP(x, clock)
+		sources, err := m.openAFXDP(x, notesDir(c), clock)
 		if err != nil {
 			return ms, in, err
 		}
@@ -74,19 +78,25 @@ func openMirrors(
 	return ms, in, nil
 }
 
-func (m *mirror) openAFXDP(x *config.AFXDP, clock func() int64) ([]waker, error) {
+func (m *mirror) openAFXDP(
+	x *config.AFXDP, notes string, clock func() int64,
+) ([]waker, error) {
 	modes := map[config.ZeroCopy]afxdp.ZeroCopy{
 		config.Prefer: afxdp.Prefer, config.Required: afxdp.Required, config.Off: afxdp.Off,
+	}
+	polls := map[config.BusyPoll]afxdp.BusyPoll{
+		config.BusyOff: afxdp.BusyOff, config.BusyAuto: afxdp.BusyAuto, config.BusyOn: afxdp.BusyOn,
 	}
 	a, err := afxdp.Open(afxdp.Config{
 		Interface: x.Interface, Queues: x.Queues, Workers: len(x.Cores),
 		ZeroCopy: modes[x.ZeroCopy], Promiscuous: x.Promiscuous, Force: x.Force,
+		BusyPoll: polls[x.BusyPoll], DeferIRQs: x.DeferIRQs, Notes: notes,
 		Spin: m.spin, Clock: clock,
 	})
 	if err != nil {
 		return nil, err
 	}
-	m.source = a
+	m.source, m.zerocopy, m.busy = a, x.ZeroCopy, x.BusyPoll
 	var out []waker
 	for _, s := range a.Sources() {
 		out = append(out, s)
@@ -111,6 +121,9 @@ func (m *mirror) inputs(in []control.Input, sources []waker) []control.Input {
 	}
 	return in
 }
+
+// notesDir is where it is noted what was changed of interfaces.
+func notesDir(c *config.Config) string { return filepath.Join(c.StateDir, "interfaces") }
 
 func closeMirrors(ms []*mirror) error {
 	var errs []error
