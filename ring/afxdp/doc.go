@@ -118,6 +118,7 @@ type Status struct {
 	State     string
 	Reason    string // of a state other than up
 	Passed    uint64 // frames of queues that we do not hold, which went to the host
+	Virtual   bool   // it has no hardware, as a veth
 	Deferral  string // of interrupts: "2/200µs by sysfs", "as found 0/0s", …
 	Fault     string // why interrupts are not deferred as they were to be, or ""
 	Queues    []QueueStatus
@@ -137,6 +138,7 @@ type QueueStatus struct {
 type Grant struct {
 	BusyPoll  string // off, waiting, probing, on, refused
 	BusyFault string // why refused
+	Lost      bool   // it was held in zero-copy mode once, and is not now
 	Huge      string // of the frames' memory: hugetlb, thp, none
 	Node      int    // NUMA node of that memory; -1: not known
 	Frames    int    // in the queue's memory, and the size of its rings

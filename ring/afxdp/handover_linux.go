@@ -25,6 +25,7 @@ func (m *Mirror) publish() {
 	for _, q := range slices.Sorted(maps.Keys(m.att.sockets)) {
 		w := m.assign(q)
 		shares[w].sockets = append(shares[w].sockets, m.att.sockets[q])
+		m.zerocopy[q] = m.zerocopy[q] || m.att.sockets[q].mode == ModeZeroCopy
 	}
 	m.mu.Unlock()
 	for n, s := range m.sources {
@@ -157,6 +158,7 @@ func (m *Mirror) Status() Status {
 	defer m.mu.Unlock()
 	st := Status{
 		Interface: m.config.Interface, State: m.state, Reason: m.reason, Passed: m.passed,
+		Virtual: m.seen.Kind != "device",
 	}
 	if m.att != nil {
 		st.Passed += m.att.program.passedFrames()
@@ -182,7 +184,7 @@ func (m *Mirror) statusOf(queue int) QueueStatus {
 		s := m.att.sockets[queue]
 		st.Mode, st.Reason, live = s.mode, s.reason, s.stats()
 		st.Grant = s.grant(&m.config)
-		st.NICRing = m.att.nicRing
+		st.NICRing, st.Lost = m.att.nicRing, m.zerocopy[queue] && s.mode != ModeZeroCopy
 	}
 	st.Stats = m.past[queue].Plus(live)
 	return st

@@ -36,6 +36,8 @@ type Mirror struct {
 	gap    nic.Gap            // frames that came while we were not attached
 	base   uint64             // what taken returned when the gap began
 	failed map[int]string     // queues that could not be opened, and why
+
+	zerocopy map[int]bool // queues that were held in this mode once
 }
 
 // Open attaches to the interface and opens its queues. The error says what stands in the way,
@@ -60,6 +62,7 @@ func open(c Config) (*Mirror, error) {
 	m := &Mirror{
 		config: c, nic: handle, wake: make(chan struct{}, 1),
 		worker: map[int]int{}, past: map[int]ring.Stats{}, failed: map[int]string{},
+		zerocopy: map[int]bool{},
 	}
 	if err := m.begin(); err != nil {
 		return nil, errors.Join(err, m.Close())

@@ -54,6 +54,21 @@ func (h *Handle) siteOf(name string, index int) site {
 	return nil
 }
 
+// Timings returns how the interface's interrupts are deferred now: once for all of it, or for each
+// of its NAPIs, of which there may be none.
+func (h *Handle) Timings(i *Interface) (all []Timing, err error) {
+	s := h.siteOf(i.Name, i.Index)
+	if s == nil {
+		return nil, fmt.Errorf("ask how %s's interrupts are deferred: %w", i.Name,
+			errors.ErrUnsupported)
+	}
+	now, err := s.read()
+	for _, id := range sortedIDs(now) {
+		all = append(all, now[id])
+	}
+	return all, err
+}
+
 // RingSize returns how many frames the interface's receive ring holds now, 0 where it is not
 // known.
 func (h *Handle) RingSize(name string) int {
