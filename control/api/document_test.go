@@ -190,7 +190,8 @@ func TestSchemasAreTheTypes(t *testing.T) {
 		api.NetworkList{}, api.Why{}, api.Limit{}, api.Decision{}, api.Attack{}, api.Vector{},
 		api.Trigger{}, api.Action{}, api.AttackList{}, api.ReloadResult{}, api.Change{},
 		api.Mitigation{}, api.Peer{}, api.Speaker{}, api.Journal{}, api.Script{}, api.ExaBGP{},
-		api.Route{}, api.RouteList{}, api.Outcome{}, api.Problem{},
+		api.Route{}, api.RouteList{}, api.Outcome{}, api.Problem{}, api.Granted{}, api.Places{},
+		api.Queue{},
 	} {
 		types[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}

@@ -105,6 +105,40 @@ type Source struct {
 	Bytes     uint64            `json:"bytes"`
 	Dropped   map[string]uint64 `json:"dropped"`        // frames, by place
 	Passed    uint64            `json:"passed_to_host"` // frames of queues that we do not hold
+	Granted   *Granted          `json:"granted,omitempty"`
+}
+
+// Granted is what the kernel gave a queue of AF_XDP beside its mode.
+type Granted struct {
+	BusyPoll   string `json:"busy_poll"` // off, waiting, probing, on, refused
+	BusyReason string `json:"busy_poll_reason,omitempty"`
+	Deferral   string `json:"irq_deferral"` // of the interface's interrupts, in words
+	Huge       string `json:"huge_pages"`   // of the frames' memory: hugetlb, thp, none
+	Node       int    `json:"numa_node"`    // of that memory; -1: not known
+	Frames     int    `json:"ring_frames"`
+	NICRing    int    `json:"nic_ring_frames"` // 0: not known
+	Fill       int    `json:"ring_fill"`       // at this moment, percent
+}
+
+// Places is what was lost since the start, by the place where it was.
+type Places struct {
+	NIC   uint64 `json:"nic"`   // frames that the hardware had no room for
+	XDP   uint64 `json:"xdp"`   // frames that found no buffer of ours, or us not attached
+	Ring  uint64 `json:"ring"`  // frames that the worker was too slow for
+	Table uint64 `json:"table"` // packets counted for a network and for no host: tables were full
+}
+
+// Queue is one receive queue, as the pipeline's list has it.
+type Queue struct {
+	Interface string   `json:"interface"`
+	Queue     int      `json:"queue"`
+	Worker    int      `json:"worker"`
+	Core      int      `json:"core"` // -1: not pinned
+	Mode      string   `json:"mode"`
+	Busy      float64  `json:"busy"`      // of its worker, as in Core
+	Fill      int      `json:"ring_fill"` // of its worker's rings, as in Core
+	Lost      Places   `json:"lost"`      // Table is the worker's, and with its first queue
+	Granted   *Granted `json:"granted,omitempty"`
 }
 
 // Core is one worker: a pinned thread with its ring.
@@ -123,6 +157,7 @@ type Core struct {
 	Late       bool    `json:"late"`        // did not hand its table over at the last flip
 	HeartAge   float64 `json:"heartbeat_age_seconds"`
 	DroppedAll uint64  `json:"dropped"` // since the start
+	Lost       Places  `json:"lost"`
 }
 
 // CoreList is the answer to GET /api/v1/cores.
@@ -137,6 +172,7 @@ type Pipeline struct {
 	Type     string    `json:"type"` // "pipeline"
 	Time     time.Time `json:"time"`
 	Stages   []Stage   `json:"stages"`
+	Queues   []Queue   `json:"queues"`
 	Findings []Finding `json:"findings"` // the gravest first; never empty
 }
 

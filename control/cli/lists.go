@@ -125,7 +125,7 @@ func printCores(w io.Writer, l api.CoreList) {
 		return
 	}
 	rows := [][]string{{" WORKER", " CORE", "INTERFACE", "QUEUES", "MODE", " RATE", " ", " BUSY",
-		" RING", " SHED", " DROPPED", "HEARTBEAT"}}
+		" RING", " SHED", " DROPPED", "LOST AT", "HEARTBEAT"}}
 	for i := range l.Cores {
 		c := &l.Cores[i]
 		core, heart := fmt.Sprint(c.Core), fmt.Sprintf("%.1f s ago", c.HeartAge)
@@ -140,7 +140,7 @@ func printCores(w io.Writer, l api.CoreList) {
 			fmt.Sprint(c.Worker), core, c.Interface, queues, c.Mode, pps(c.PPS), bps(c.BPS),
 			fmt.Sprintf("%.0f %%", 100*c.Busy), fmt.Sprintf("%d %%", c.Fill),
 			fmt.Sprintf("%.0f %%", 100*c.Shed),
-			fmt.Sprintf("%d (%d/s)", c.DroppedAll, c.DroppedPPS), heart,
+			fmt.Sprintf("%d (%d/s)", c.DroppedAll, c.DroppedPPS), placesText(&c.Lost), heart,
 		})
 	}
 	columns(w, rows)

@@ -180,6 +180,7 @@ func printStages(w io.Writer, p api.Pipeline) {
 	} else {
 		columns(w, rows)
 	}
+	printQueues(w, p.Queues)
 	for _, f := range p.Findings {
 		fmt.Fprintf(w, "\n%s %s\n", severity(f.Severity, colour(w)), visible(f.Message))
 		if f.Try != "" {

@@ -158,6 +158,9 @@ func (d *Daemon) openSources(c *config.Config, engine *control.Config) (err erro
 			"capture.afxdp (a mirror port) or capture.afpacket (where traffic must reach this " +
 			"host too), or a port under capture.flows")
 	}
+	for _, m := range d.mirrors {
+		d.logGrants(m)
+	}
 	chooseCores(engine.Inputs, fastpath.AllowedCores())
 	for i := range engine.Inputs {
 		d.cores = append(d.cores, engine.Inputs[i].Core)

@@ -129,10 +129,27 @@ func (m *mirror) metrics() prometheus.Interface {
 		}
 		out.Queues = append(out.Queues, prometheus.Queue{
 			Queue: q.Queue, Up: state == "up", XDP: xdp,
-			Received: q.Received, Bytes: q.Bytes, Dropped: q.Dropped,
+			Received: q.Received, Bytes: q.Bytes, Dropped: q.Dropped, Granted: grantedMetrics(q),
 		})
 	}
+	short := m.shortfalls()
+	for _, n := range short.ZeroCopy {
+		for i := range out.Queues {
+			out.Queues[i].NoZeroCopy = out.Queues[i].NoZeroCopy || out.Queues[i].Queue == n
+		}
+	}
 	return out
+}
+
+func grantedMetrics(s *api.Source) *prometheus.Granted {
+	g := s.Granted
+	if g == nil {
+		return nil
+	}
+	return &prometheus.Granted{
+		BusyPoll: g.BusyPoll, Huge: g.Huge, Node: g.Node, Frames: g.Frames,
+		Fill: float64(g.Fill) / 100,
+	}
 }
 
 func traffic(p *control.Picture, d rate.Direction) prometheus.Traffic {

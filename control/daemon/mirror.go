@@ -157,6 +157,9 @@ func (m *mirror) ofAFXDP(st afxdp.Status) (state, reason string, all []api.Sourc
 			State: st.State, Mode: q.Mode, Reason: q.Reason,
 			Received: q.Received, Bytes: q.Bytes, Dropped: q.Dropped,
 		}
+		if q.Mode != "" {
+			s.Granted = granted(q, st.Deferral)
+		}
 		if st.Reason != "" {
 			s.Reason = st.Reason
 		}

@@ -133,7 +133,7 @@ func (l *losses) of(name string) (all, last originTotals) {
 func (d *Daemon) Pipeline() api.Pipeline {
 	p := d.live.Picture()
 	f := d.facts(&p, d.nearest())
-	out := api.Pipeline{Type: "pipeline", Time: stamp(p.Time)}
+	out := api.Pipeline{Type: "pipeline", Time: stamp(p.Time), Queues: d.queues()}
 	for _, s := range health.Stages(f) {
 		st := api.Stage{
 			Name: s.Name, Unit: s.Unit, In: s.In, Out: s.Out, InNow: s.InNow, OutNow: s.OutNow,
@@ -160,10 +160,11 @@ func (d *Daemon) facts(p *control.Picture, nearest health.Nearest) *health.Facts
 		Uptime: time.Since(d.started), Elsewhere: d.others.rates(),
 		Received: p.Pipeline.Received, ReceivedNow: p.Last.Received,
 		Processed: p.Pipeline.Processed, ProcessedNow: p.Last.Processed,
-		Shed:    health.Count{N: p.Pipeline.Shed, Now: p.Last.Shed},
-		Foreign: health.Count{N: p.Pipeline.Foreign, Now: p.Last.Foreign},
-		Ignored: health.Count{N: p.Pipeline.Ignored, Now: p.Last.Ignored},
-		Dropped: map[string]health.Count{}, Hosts: p.Active, Refused: p.Refused[0],
+		Shed:     health.Count{N: p.Pipeline.Shed, Now: p.Last.Shed},
+		Foreign:  health.Count{N: p.Pipeline.Foreign, Now: p.Last.Foreign},
+		Ignored:  health.Count{N: p.Pipeline.Ignored, Now: p.Last.Ignored},
+		Unplaced: health.Count{N: p.Pipeline.Unplaced, Now: p.Last.Unplaced},
+		Dropped:  map[string]health.Count{}, Hosts: p.Active, Refused: p.Refused[0],
 		Nearest: nearest, All: p.Attacks, Routes: p.Routes, Observe: c.Mode == config.Observe,
 		Stuck: d.stuck(),
 	}
@@ -209,7 +210,7 @@ func (d *Daemon) sourceFacts(m *mirror) health.Source {
 		Direction: string(m.Direction),
 		Received:  health.Count{N: all.received, Now: last.received},
 		Passed:    health.Count{N: all.passed, Now: last.passed},
-		Lost:      map[string]health.Count{},
+		Lost:      map[string]health.Count{}, Short: m.shortfalls(),
 	}
 	for _, place := range slices.Sorted(maps.Keys(all.lost)) {
 		if all.lost[place] > 0 {

@@ -133,6 +133,7 @@ func (d *Daemon) Cores() api.CoreList {
 			c.Shed = float64(w.Second.Shed) / float64(w.Second.Received)
 		}
 		d.sourceOf(&c)
+		c.Lost.Table = w.Total.Unplaced
 		c.DroppedPPS = d.lost.ofWorker(w.Number)
 		l.Cores = append(l.Cores, c)
 	}
@@ -153,6 +154,10 @@ func (d *Daemon) sourceOf(c *api.Core) {
 			for _, n := range s.Dropped {
 				c.DroppedAll += n
 			}
+			lost := lostAt(s.Dropped)
+			c.Lost.NIC += lost.NIC
+			c.Lost.XDP += lost.XDP
+			c.Lost.Ring += lost.Ring
 		}
 	}
 }

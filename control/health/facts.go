@@ -18,6 +18,7 @@ type Facts struct {
 	Dropped                 map[string]Count // frames without addresses, by the decoder's reason
 	Foreign                 Count            // neither address is ours
 	Ignored                 Count            // a rule left them out
+	Unplaced                Count            // of a network, for no host: the tables were full
 	InNow, OutNow           uint64           // packets towards and from our hosts
 
 	Ports     []Port
@@ -51,6 +52,18 @@ type Source struct {
 	Received  Count
 	Lost      map[string]Count // by place
 	Passed    Count            // frames of queues that are not held
+	Short     Shortfalls
+}
+
+// Shortfalls is what was asked of an interface and is not granted, though frames come.
+type Shortfalls struct {
+	ZeroCopy []int  // queues
+	Mode     string // that the last of them has instead
+	Reason   string // "" where nobody says
+
+	BusyPoll   []int // queues
+	BusyReason string
+	Deferral   string // why interrupts are not deferred; "": they are, or need not be
 }
 
 // Elsewhere is an interface that receives something, and that nobody captures from.

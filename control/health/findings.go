@@ -70,6 +70,7 @@ func (f *Facts) source(out []Finding, s *Source) []Finding {
 			fmt.Sprintf("Not every queue of %s is held: %s.", name, s.Reason),
 			"ethtool -l " + name})
 	}
+	out = append(out, shortfalls(s)...)
 	if s.Passed.Now > 0 {
 		out = append(out, Finding{"passed_to_host", Warning, StageInterface, fmt.Sprintf(
 			"%s of %s arrive on queues that are not captured from, and went to the host.",
@@ -163,6 +164,11 @@ func (f *Facts) firstInterface() string {
 
 // packets looks at whose packets they are.
 func (f *Facts) packets(out []Finding) []Finding {
+	if f.Unplaced.Now > 0 {
+		out = append(out, Finding{"tables_full", Warning, StageNetworks, fmt.Sprintf(
+			"The tables are full: %s of home networks are counted for their network and for no "+
+				"host.", rate(f.Unplaced.Now, "packets/s")), "weir config show"})
+	}
 	if f.ProcessedNow < fewFrames {
 		return out
 	}

@@ -43,6 +43,9 @@ func TestFindings(t *testing.T) {
 	f(func(*Facts) {}, "below_limits", OK,
 		"10 hosts had packets in the last second, the nearest is 10.0.0.7 at 43 % of incoming_pps.",
 		"weir why 10.0.0.7")
+	f(func(f *Facts) { f.Unplaced.Now = 1500 }, "tables_full", Warning,
+		"1.5 k packets/s of home networks are counted for their network and for no host",
+		"weir config show")
 	silent := func(f *Facts) {
 		f.Sources[0].Received, f.ReceivedNow, f.ProcessedNow, f.Hosts = Count{}, 0, 0, 0
 	}

@@ -66,7 +66,7 @@ func (b *Backend) Status() api.Status {
 // Pipeline implements api.Backend.
 func (b *Backend) Pipeline() api.Pipeline {
 	p := b.Data.Pipeline
-	p.Type, p.Stages = "pipeline", list(p.Stages)
+	p.Type, p.Stages, p.Queues = "pipeline", list(p.Stages), list(p.Queues)
 	if len(p.Findings) == 0 {
 		p.Findings = []api.Finding{{
 			ID: "ok", Severity: "ok", Stage: "interface", Message: "Nothing is wrong.",

@@ -67,7 +67,8 @@ func status() api.Status {
 		Sources: []api.Source{
 			{Engine: "afxdp", Interface: "eth0", Queue: 0, Worker: 0, State: "up",
 				Mode: "zerocopy", Received: 8_800_000_000, Bytes: 7_000_000_000_000,
-				Dropped: map[string]uint64{"ring_full": 4200, "no_buffer": 17}, Passed: 12},
+				Dropped: map[string]uint64{"ring_full": 4200, "no_buffer": 17}, Passed: 12,
+				Granted: grant()},
 			{Engine: "afpacket", Interface: "eth1", Queue: 1, Worker: 1, State: "link_down",
 				Mode: "fanout", Reason: "the link is down", Received: 500, Bytes: 41_000,
 				Dropped: map[string]uint64{}},
@@ -88,9 +89,21 @@ func status() api.Status {
 	return s
 }
 
+func grant() *api.Granted {
+	return &api.Granted{
+		BusyPoll: "refused", BusyReason: "the driver names no NAPI", Deferral: "2/200µs by sysfs",
+		Huge: "thp", Node: 1, Frames: 8192, NICRing: 4096, Fill: 12,
+	}
+}
+
 func pipeline() api.Pipeline {
 	return api.Pipeline{
 		Time: Now(),
+		Queues: []api.Queue{
+			{Interface: "eth0", Core: 2, Mode: "zerocopy", Busy: 0.75, Fill: 93,
+				Lost: api.Places{NIC: 3, XDP: 17, Ring: 4200, Table: 9}, Granted: grant()},
+			{Interface: "eth1", Queue: 1, Worker: 1, Core: -1, Mode: "fanout"},
+		},
 		Stages: []api.Stage{
 			{Name: "interface", Unit: "frames", In: 1_000_000, Out: 995_783,
 				InNow: 1_310_900, OutNow: 1_310_000,
@@ -190,7 +203,8 @@ func cores() api.CoreList {
 	return api.CoreList{Time: Now(), Cores: []api.Core{
 		{Worker: 0, Core: 2, Interface: "eth0", Queues: []int{0, 1}, Mode: "zerocopy",
 			PPS: 1_309_000, BPS: 9_390_000_000, Busy: 0.75, Fill: 93, Shed: 0.125,
-			DroppedPPS: 900, Late: true, HeartAge: 0.25, DroppedAll: 4217},
+			DroppedPPS: 900, Late: true, HeartAge: 0.25, DroppedAll: 4217,
+			Lost: api.Places{XDP: 17, Ring: 4200}},
 		{Worker: 1, Core: -1, Interface: "eth1", Queues: []int{1}, Mode: "fanout",
 			HeartAge: 0.5},
 	}}

@@ -39,6 +39,38 @@ func sourceFamilies() []family {
 					}
 				})
 			}),
+		gauges("weir_xdp_zerocopy_missing", "iface queue",
+			"Whether the queue is without zero-copy, which is asked for and could be.",
+			func(s *Snapshot, out *series) {
+				everyQueue(s, func(iface, queue string, q *Queue) {
+					if q.XDP != "" {
+						out.add(truth(q.NoZeroCopy), iface, queue)
+					}
+				})
+			}),
+		gauges("weir_xdp_queue_info", "iface queue busy_poll huge_pages numa_node",
+			"What the kernel granted the queue: busy polling, pages and place of its memory.",
+			eachGrant(func(g *Granted) (float64, []string) {
+				return 1, []string{g.BusyPoll, g.Huge, strconv.Itoa(g.Node)}
+			})),
+		gauges("weir_xdp_ring_frames", "iface queue",
+			"Frames that the queue's ring holds.",
+			eachGrant(func(g *Granted) (float64, []string) { return float64(g.Frames), nil })),
+		gauges("weir_xdp_ring_fill_ratio", "iface queue",
+			"How full the queue's ring is at the moment of the scrape.",
+			eachGrant(func(g *Granted) (float64, []string) { return g.Fill, nil })),
+	}
+}
+
+// eachGrant returns the rows of a family of AF_XDP queues that are held.
+func eachGrant(value func(g *Granted) (float64, []string)) func(*Snapshot, *series) {
+	return func(s *Snapshot, out *series) {
+		everyQueue(s, func(iface, queue string, q *Queue) {
+			if q.Granted != nil {
+				v, labels := value(q.Granted)
+				out.add(v, append([]string{iface, queue}, labels...)...)
+			}
+		})
 	}
 }
 

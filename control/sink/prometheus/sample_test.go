@@ -47,8 +47,11 @@ func sample() *Snapshot {
 				{
 					Queue: 0, Up: true, XDP: "zerocopy", Received: 1000, Bytes: 64000,
 					Dropped: map[string]uint64{"rx_ring_full": 5, "fill_ring_empty": 0},
+					Granted: &Granted{
+						BusyPoll: "on", Huge: "hugetlb", Node: 1, Frames: 8192, Fill: .25,
+					},
 				},
-				{Queue: 1, XDP: "generic", Received: 10, Bytes: 640},
+				{Queue: 1, XDP: "generic", Received: 10, Bytes: 640, NoZeroCopy: true},
 			}},
 			{Name: "eth2", Queues: []Queue{{Up: true, Received: 7, Bytes: 700}}},
 		},

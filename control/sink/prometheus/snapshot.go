@@ -60,6 +60,18 @@ type Queue struct {
 	Received uint64            // frames
 	Bytes    uint64            // on the wire
 	Dropped  map[string]uint64 // frames lost before they were received, by place
+
+	NoZeroCopy bool     // zero-copy is asked for, could be, and is not granted
+	Granted    *Granted // nil for other ways of capture, and for a queue that is not held
+}
+
+// Granted is what the kernel gave a queue of AF_XDP beside its mode.
+type Granted struct {
+	BusyPoll string  // off, waiting, probing, on, refused
+	Huge     string  // hugetlb, thp, none
+	Node     int     // -1: not known
+	Frames   int     // that the ring holds
+	Fill     float64 // of the ring at this moment, 0 to 1
 }
 
 // Worker is one thread that counts.
