@@ -46,6 +46,10 @@ type Input struct {
 	Wake     func()         // ends a sleep of Source.Poll; nil where it never sleeps
 	Core     int            // that a live worker is pinned to; below 0: none
 
+	// Near calls a function whose memory is to be near the source, on its NUMA node; nil: just
+	// calls it.
+	Near func(func())
+
 	// Exports is set where the source is one of flow exports: datagrams. Such inputs and those of
 	// frames are in views apart.
 	Exports *fastpath.ExportRules

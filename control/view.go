@@ -175,19 +175,29 @@ func newPlan(c *Config, layout *counters.Layout, inputs []int) (p plan, err erro
 		return p, err
 	}
 	for _, i := range inputs {
-		var s store
-		for g := range s.tables {
-			if s.tables[g], err = counters.NewTable(p.memory, layout); err != nil {
-				return p, fmt.Errorf("worker %d: %w", i, err)
-			}
+		near := c.Inputs[i].Near
+		if near == nil {
+			near = func(f func()) { f() }
 		}
-		s.directory, err = counters.NewDirectory(p.memory, layout, workerSeed(c, i))
+		near(func() { err = p.addStore(layout, workerSeed(c, i)) })
 		if err != nil {
 			return p, fmt.Errorf("worker %d: %w", i, err)
 		}
-		p.stores = append(p.stores, s)
 	}
 	return p, nil
+}
+
+// addStore takes the memory of one more worker.
+func (p *plan) addStore(layout *counters.Layout, seed uint64) (err error) {
+	var s store
+	for g := range s.tables {
+		if s.tables[g], err = counters.NewTable(p.memory, layout); err != nil {
+			return err
+		}
+	}
+	s.directory, err = counters.NewDirectory(p.memory, layout, seed)
+	p.stores = append(p.stores, s)
+	return err
 }
 
 func newFastPolicy(c *Config, l *counters.Layout, inputs []int) (*fastpath.Policy, error) {

@@ -42,6 +42,7 @@ type MemoryStatus struct {
 	Tables uint64 `json:"tables"`
 	Budget uint64 `json:"budget"`
 	Heap   uint64 `json:"heap"`
+	Huge   uint64 `json:"huge_pages"` // bytes of the process in huge pages when it had started
 }
 
 // LoopStatus says how the control loop fares.

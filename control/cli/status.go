@@ -71,8 +71,9 @@ func printStatus(w io.Writer, s statusAnswer) {
 	rows = append(rows, trafficRows(&s.Status)...)
 	rows = append(rows, [][]string{
 		{"attacks", fmt.Sprintf("%d active, %d since the start", s.Attacks, s.Total)},
-		{"memory", fmt.Sprintf("tables %s of %s, heap %s", binaryText(s.Memory.Tables),
-			binaryText(s.Memory.Budget), binaryText(s.Memory.Heap))},
+		{"memory", fmt.Sprintf("tables %s of %s, heap %s; %s in huge pages",
+			binaryText(s.Memory.Tables), binaryText(s.Memory.Budget), binaryText(s.Memory.Heap),
+			binaryText(s.Memory.Huge))},
 		{"loop", fmt.Sprintf("tick %.1f ms, longest %.1f ms; %d late flips", s.Loop.TickMillis,
 			s.Loop.TickMillisMax, s.Loop.Late)},
 	}...)

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -47,7 +46,8 @@ type Daemon struct {
 	lock    *stateLock
 	mirrors []*mirror
 	ports   []*flowPort
-	cores   []int // by worker; -1: not pinned
+	cores   []int  // by worker; -1: not pinned
+	huge    uint64 // bytes in huge pages when all tables were there
 
 	templates *netflow.Cache      // nil: no port takes flow exports
 	exporters *fastpath.Exporters // nil: the same
@@ -134,6 +134,7 @@ func (d *Daemon) open(c *config.Config) (err error) {
 		return err
 	}
 	d.live.Ticked = d.ticked
+	d.huge = hugeBytes("/proc/self/smaps_rollup")
 	d.restore(c)
 	return nil
 }
@@ -210,23 +211,6 @@ func randomSeed() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return binary.LittleEndian.Uint64(b[:])
-}
-
-// makeRoom keeps the process off the cores of workers, and lets the control plane run beside
-// them.
-func (d *Daemon) makeRoom(inputs []control.Input) {
-	var cores []int
-	for i := range inputs {
-		if inputs[i].Core >= 0 {
-			cores = append(cores, inputs[i].Core)
-		}
-	}
-	if err := fastpath.KeepOff(cores); err != nil {
-		d.log.Warn("leave the workers' cores", "error", err)
-	}
-	if want := len(inputs) + 2; runtime.GOMAXPROCS(0) < want {
-		runtime.GOMAXPROCS(want)
-	}
 }
 
 // Run runs until ctx ends or a signal asks for it: SIGTERM and SIGINT stop, SIGHUP reloads. The

@@ -116,7 +116,7 @@ func (m *mirror) inputs(in []control.Input, sources []waker) []control.Input {
 		}
 		in = append(in, control.Input{
 			Source: s, View: viewName, Sampling: m.SamplingRate, Sides: sides[m.Direction],
-			Wake: s.Wake, Core: core,
+			Wake: s.Wake, Core: core, Near: m.near(),
 		})
 	}
 	return in
@@ -124,6 +124,14 @@ func (m *mirror) inputs(in []control.Input, sources []waker) []control.Input {
 
 // notesDir is where it is noted what was changed of interfaces.
 func notesDir(c *config.Config) string { return filepath.Join(c.StateDir, "interfaces") }
+
+// near returns what puts memory on the interface's NUMA node, nil where nobody knows it.
+func (m *mirror) near() func(func()) {
+	if a, ok := m.source.(*afxdp.Mirror); ok {
+		return a.OnNode
+	}
+	return nil
+}
 
 func closeMirrors(ms []*mirror) error {
 	var errs []error

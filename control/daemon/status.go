@@ -18,7 +18,9 @@ func (d *Daemon) Status() api.Status {
 		Type: "status", Version: d.options.Version, Mode: d.mode(),
 		Started: d.started.UTC(), Uptime: time.Since(d.started).Seconds(),
 		Problems: []string{}, Config: d.configStatus(),
-		Memory:  api.MemoryStatus{Tables: p.Memory, Budget: p.Budget, Heap: heap()},
+		Memory: api.MemoryStatus{
+			Tables: p.Memory, Budget: p.Budget, Heap: heap(), Huge: d.huge,
+		},
 		Traffic: d.traffic(&p), Hosts: p.Active, Attacks: len(p.Open), Total: p.Attacks,
 		Sources: []api.Source{},
 	}

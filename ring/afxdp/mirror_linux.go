@@ -112,6 +112,15 @@ func (m *Mirror) attach(i *nic.Interface, queues []int) (a *attachment, err erro
 	return a, nil
 }
 
+// OnNode calls f so that memory which it touches first is on the interface's NUMA node, where that
+// is known. It may be called from any goroutine, while Run runs too.
+func (m *Mirror) OnNode(f func()) {
+	m.mu.Lock()
+	i := m.seen
+	m.mu.Unlock()
+	nic.OnNode(m.nic.Node(&i), f)
+}
+
 // Recover puts back what a process that has died changed of interfaces and noted in the folder
 // notes, and returns a sentence for each. It is called before any Open with that folder.
 func Recover(notes string) ([]string, error) {

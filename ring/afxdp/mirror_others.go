@@ -23,6 +23,9 @@ func Open(c Config) (*Mirror, error) {
 	return nil, errors.Join(errors.New("AF_XDP needs Linux 5.9 or later"), errors.ErrUnsupported)
 }
 
+// OnNode calls f.
+func (m *Mirror) OnNode(f func()) { f() }
+
 // Recover does nothing: no interface was changed.
 func Recover(string) ([]string, error) { return nil, nil }
 

@@ -31,10 +31,33 @@ func (h *Handle) Node(i *Interface) int {
 	return node
 }
 
-// OnNode calls f on cores of a NUMA node: memory that f touches first is on that node. Where the
-// node is not known, or none of its cores is allowed, f runs where it would.
+// OnNode calls f so that memory which it touches first is on a NUMA node: by the thread's policy,
+// or, where that is refused, on cores of the node. Where the node is not known, has no memory left
+// or cannot be reached, the memory is wherever the kernel puts it.
 func OnNode(node int, f func()) {
-	cores := coresOf(nodesRoot, node)
+	const mostNodes = 1024
+	if node < 0 || node >= mostNodes {
+		f()
+		return
+	}
+	runtime.LockOSThread()
+	var nodes unix.CPUSet // a set of bits like any other
+	nodes.Set(node)
+	if unix.SetMemPolicy(unix.MPOL_PREFERRED, &nodes) != nil {
+		runtime.UnlockOSThread()
+		onCores(coresOf(nodesRoot, node), f)
+		return
+	}
+	defer func() {
+		if unix.SetMemPolicy(unix.MPOL_DEFAULT, nil) == nil { // else the thread ends with its work
+			runtime.UnlockOSThread()
+		}
+	}()
+	f()
+}
+
+// onCores calls f on those of cores that are allowed, if there are any.
+func onCores(cores []int, f func()) {
 	var before, there unix.CPUSet
 	if len(cores) == 0 || unix.SchedGetaffinity(0, &before) != nil {
 		f()
@@ -56,7 +79,7 @@ func OnNode(node int, f func()) {
 		return
 	}
 	defer func() {
-		if unix.SchedSetaffinity(0, &before) == nil { // else the thread ends with its goroutine
+		if unix.SchedSetaffinity(0, &before) == nil {
 			runtime.UnlockOSThread()
 		}
 	}()

@@ -101,14 +101,43 @@ func probe(name string) {
 	if err == nil {
 		_ = member.Close()
 	}
+	say(capture, tuned(name))
+}
+
+// tuned captures with everything that is asked of the kernel beside frames, and returns what of it
+// was refused. Deferring interrupts takes Linux 6.13 where /sys is not writable.
+func tuned(name string) error {
+	notes, err := os.MkdirTemp("", "weir")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(notes)
 	mirror, err := afxdp.Open(afxdp.Config{
-		Interface: name, Frames: frames, Promiscuous: true,
+		Interface: name, Frames: frames, Promiscuous: true, BusyPoll: afxdp.BusyOn,
+		DeferIRQs: true, Notes: notes,
 		Clock: func() int64 { return time.Now().UnixNano() },
 	})
-	say(capture, err)
-	if err == nil {
-		_ = mirror.Close()
+	if err != nil {
+		return err
 	}
+	defer mirror.Close()
+	st := mirror.Status()
+	if fault := st.Queues[0].BusyFault; fault != "" {
+		return errors.New("busy polling: " + fault)
+	}
+	h, err := nic.Open()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	i, err := h.Find(name)
+	if err != nil {
+		return err
+	}
+	if _, err := h.Timings(&i); errors.Is(err, errors.ErrUnsupported) || st.Fault == "" {
+		return nil
+	}
+	return errors.New("deferring interrupts: " + st.Fault)
 }
 
 // frames are few, so that the ordinary limit of locked memory has room for them.

@@ -62,7 +62,7 @@ func TestUnit(t *testing.T) {
 	}
 	calls := strings.Join(s["SystemCallFilter"], "; ")
 	if want := "@system-service; ~@privileged @resources; " +
-		"bpf sched_setaffinity setrlimit prlimit64"; calls != want {
+		"bpf sched_setaffinity set_mempolicy setrlimit prlimit64"; calls != want {
 		t.Errorf("SystemCallFilter=%s, want %s", calls, want)
 	}
 }

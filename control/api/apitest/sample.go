@@ -56,7 +56,9 @@ func status() api.Status {
 			ReloadErr: "line 12: unknown key \"limts\"", Restart: []string{"workers"},
 			Networks: 2, Hostgroups: 2,
 		},
-		Memory: api.MemoryStatus{Tables: 512 << 20, Budget: 1 << 30, Heap: 40 << 20},
+		Memory: api.MemoryStatus{
+			Tables: 512 << 20, Budget: 1 << 30, Heap: 40 << 20, Huge: 500 << 20,
+		},
 		Loop:   api.LoopStatus{TickMillis: 12.5, TickMillisMax: 88.25, Late: 3},
 		Traffic: api.Traffic{
 			Time: Now(), PPS: 1_310_000, BPS: 9_400_000_000, In: rates(1_250_000, 8_900_000_000),
