@@ -111,7 +111,7 @@ func tuned(name string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(notes)
+	defer func() { _ = os.RemoveAll(notes) }()
 	mirror, err := afxdp.Open(afxdp.Config{
 		Interface: name, Frames: frames, Promiscuous: true, BusyPoll: afxdp.BusyOn,
 		DeferIRQs: true, Notes: notes,

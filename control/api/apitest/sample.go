@@ -59,7 +59,7 @@ func status() api.Status {
 		Memory: api.MemoryStatus{
 			Tables: 512 << 20, Budget: 1 << 30, Heap: 40 << 20, Huge: 500 << 20,
 		},
-		Loop:   api.LoopStatus{TickMillis: 12.5, TickMillisMax: 88.25, Late: 3},
+		Loop: api.LoopStatus{TickMillis: 12.5, TickMillisMax: 88.25, Late: 3},
 		Traffic: api.Traffic{
 			Time: Now(), PPS: 1_310_000, BPS: 9_400_000_000, In: rates(1_250_000, 8_900_000_000),
 			Out: rates(60_000, 480_000_000), Internal: 120, Foreign: 45, Dropped: 900,
