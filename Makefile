@@ -25,7 +25,7 @@ PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
 VETTED = linux/arm64 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo lab test race test386 fuzz bench bench-flows pgo vet lint cross clean
+.PHONY: help build demo lab test zerocopy race test386 fuzz bench bench-flows pgo vet lint cross clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -40,8 +40,12 @@ lab: build ## Show an attack live in `weir top`: as root, in namespaces of its o
 	$(GO) run ./tools/lab/show ./weir
 
 test: ## Run every test, after installing what they need (as root)
-	@sh tools/deps test
+	@sh tools/deps test zerocopy
 	$(GO) test -timeout 20m $(TESTFLAGS) ./...
+
+zerocopy: ## Prove zero-copy in an emulated machine; as root also on two queues
+	@sh tools/deps zerocopy
+	$(GO) test -count=1 -v -run Proof ./tools/zerocopy
 
 race: ## Run the short tests under the race detector (needs a C compiler)
 	@sh tools/deps race

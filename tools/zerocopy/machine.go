@@ -37,7 +37,8 @@ type machine struct {
 	said   *os.File // by QEMU itself
 	line   net.Conn // the guest's second serial port
 	reader *bufio.Reader
-	ended  chan error
+	ended  chan struct{} // closed when QEMU has ended, as exit says
+	exit   error
 }
 
 // startPatience bounds the wait for QEMU to connect.
@@ -45,7 +46,7 @@ const startPatience = 10 * time.Second
 
 // start starts a machine with a kernel, an initramfs and cards. Its logs are in dir.
 func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine, err error) {
-	m = &machine{dir: dir, cards: cards, ended: make(chan error, 1)}
+	m = &machine{dir: dir, cards: cards, ended: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.stop())
@@ -72,7 +73,10 @@ func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine
 		m.cmd = nil
 		return m, err
 	}
-	go func() { m.ended <- m.cmd.Wait() }()
+	go func() {
+		m.exit = m.cmd.Wait()
+		close(m.ended)
+	}()
 	end := time.Now().Add(startPatience)
 	if err := listener.(*net.UnixListener).SetDeadline(end); err != nil {
 		return m, err
@@ -89,9 +93,10 @@ func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine
 func arguments(dir string, k *Kernel) []string {
 	return []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-machine", "q35,accel=tcg", "-cpu", "Nehalem,-cx16", "-smp", "2", "-m", "1024",
+		"-machine", "q35,accel=tcg", "-cpu", "Nehalem,-cx16,+rdrand", "-smp", "2", "-m", "1024",
 		"-kernel", k.Image, "-initrd", filepath.Join(dir, "initramfs"),
-		"-append", "console=ttyS0 loglevel=5 panic=-1 rdinit=/init ipv6.disable=1 net.ifnames=0",
+		"-append", "console=ttyS0 loglevel=5 panic=-1 rdinit=/init ipv6.disable=1 net.ifnames=0 " +
+			"mitigations=off lsm=capability",
 		"-serial", "file:" + filepath.Join(dir, "console.log"),
 		"-chardev", "socket,id=line,path=" + filepath.Join(dir, "line"), "-serial", "chardev:line",
 	}
@@ -176,9 +181,10 @@ func (m *machine) stop() error {
 	return errors.Join(errs...)
 }
 
-// logs returns the ends of what QEMU and the guest's kernel have said.
+// logs returns the ends of what QEMU, which has ended, and the guest's kernel have said.
 func (m *machine) logs() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "QEMU ended: %v\n", m.exit)
 	for _, name := range []string{"qemu.log", "console.log"} {
 		text, err := os.ReadFile(filepath.Join(m.dir, name))
 		if err != nil {

@@ -49,8 +49,10 @@ func elsewhere(f func() error) error {
 
 func (c *tapCard) open(queues int) error {
 	const name = "card"
-	if err := os.WriteFile("/proc/thread-self/../../sys/net/ipv6/conf/default/disable_ipv6",
-		[]byte("1"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+	// The thread's namespace is what /proc/sys/net shows. With IPv6 the tap would speak up itself.
+	const ipv6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+	err := os.WriteFile(ipv6, []byte("1"), 0)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	for range queues {
@@ -68,7 +70,6 @@ func (c *tapCard) open(queues int) error {
 			return err
 		}
 	}
-	var err error
 	if c.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return err
 	}

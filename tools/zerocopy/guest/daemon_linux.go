@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"weir/control/api"
 	"weir/tools/zerocopy"
 )
@@ -186,10 +184,7 @@ func (g *guest) showDaemon() error {
 
 // flap takes all links down and up, and waits until the daemon has seen each.
 func (d *daemon) flap() error {
-	for _, step := range []struct {
-		set   func(netlink.Link) error
-		state string
-	}{{netlink.LinkSetDown, "link_down"}, {netlink.LinkSetUp, "up"}} {
+	for _, step := range flaps() {
 		for _, card := range d.guest.cards {
 			if err := step.set(card); err != nil {
 				return err

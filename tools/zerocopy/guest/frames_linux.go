@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"sync/atomic"
+	"time"
 
 	"weir/ring"
 	"weir/tools/zerocopy"
@@ -15,6 +16,7 @@ type ledger struct {
 	seen    []atomic.Uint32 // by number - first
 	damaged atomic.Uint64
 	strange atomic.Uint64
+	fill    atomic.Int32 // of the receive ring, the highest, percent
 }
 
 func newLedger(card int, first, count uint32) *ledger {
@@ -36,9 +38,19 @@ func (l *ledger) look(frame []byte, wire uint32, want *[zerocopy.MaxFrame]byte) 
 	l.seen[n-l.first].Add(1)
 }
 
+// perHost returns how many frames to each host arrived as they were sent.
+func (l *ledger) perHost() (want [zerocopy.Hosts]uint64) {
+	for i := range l.seen {
+		want[(l.first+uint32(i))%zerocopy.Hosts] += uint64(l.seen[i].Load())
+	}
+	return want
+}
+
 // sum returns how the frames below end arrived.
 func (l *ledger) sum(end uint32) *zerocopy.Frames {
-	f := &zerocopy.Frames{Damaged: l.damaged.Load(), Strange: l.strange.Load()}
+	f := &zerocopy.Frames{
+		Damaged: l.damaged.Load(), Strange: l.strange.Load(), Fill: int(l.fill.Load()),
+	}
 	for i := range l.seen {
 		n := uint64(l.seen[i].Load())
 		switch {
@@ -56,15 +68,24 @@ func (l *ledger) sum(end uint32) *zerocopy.Frames {
 // looker is a source whose frames are entered into a ledger.
 type looker struct {
 	ring.Source
-	ledger *ledger
-	want   [zerocopy.MaxFrame]byte
+	ledger  *ledger
+	stalled *atomic.Bool // frames are left where they are
+	want    [zerocopy.MaxFrame]byte
 }
 
 // Poll implements ring.Source.
 func (s *looker) Poll(b *ring.Batch) (int, error) {
+	if s.stalled.Load() {
+		time.Sleep(pause)
+		b.N = 0
+		return 0, nil
+	}
 	n, err := s.Source.Poll(b)
 	for i := range n {
 		s.ledger.look(b.Data(i), b.Frames[i].Wire, &s.want)
+	}
+	if n > 0 {
+		s.ledger.fill.Store(max(s.ledger.fill.Load(), int32(b.Fill)))
 	}
 	return n, err
 }

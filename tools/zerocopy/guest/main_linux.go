@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,9 @@ import (
 // asWeir is the name under which this program is weir.
 const asWeir = "weir"
 
+// lifetime is how long the machine lives at most.
+const lifetime = 10 * time.Minute
+
 func main() {
 	if os.Args[0] == asWeir {
 		os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr))
@@ -25,11 +29,17 @@ func main() {
 		fmt.Fprintln(os.Stderr, "guest: it is the init of a machine of its own")
 		os.Exit(1)
 	}
+	time.AfterFunc(lifetime, end) // whoever watches may be gone
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 	}
+	end()
+}
+
+// end restarts the machine, which is started so that it ends instead.
+func end() {
 	unix.Sync()
-	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) // the machine ends instead
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	select {}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -19,82 +20,160 @@ const (
 
 // scene is one thing that the data plane is seen to survive, or to do.
 type scene struct {
-	name  string
-	card  int
-	mode  afxdp.ZeroCopy
-	count uint32 // frames, in two halves with between in between
+	name   string
+	card   int
+	config afxdp.Config
+	count  uint32 // frames, in two halves with between in between
 	// between is done to the open interface; nil: nothing.
 	between func(*guest, *session) error
 }
 
+// ringScenes are those of the data plane alone.
+func (g *guest) ringScenes() []scene {
+	zero := afxdp.Config{ZeroCopy: afxdp.Required}
+	small := afxdp.Config{ZeroCopy: afxdp.Required, Frames: 512}
+	all := []scene{
+		{name: zerocopy.SceneRing, config: zero, count: many},
+		{name: zerocopy.SceneReopened, config: zero, count: few},
+		{name: zerocopy.SceneReopened, config: zero, count: few},
+		{name: zerocopy.SceneFlapped, config: zero, count: many, between: (*guest).flap},
+		{name: zerocopy.SceneStalled, config: small, count: few * 2, between: (*guest).stall},
+		{name: zerocopy.SceneTraffic, config: zero},
+		{name: zerocopy.SceneCopy, config: afxdp.Config{ZeroCopy: afxdp.Off}, count: few},
+		{name: zerocopy.SceneBack, config: zero, count: few},
+	}
+	if len(g.cards) > 1 {
+		half := zero
+		half.Queues = []int{0}
+		all = append(all,
+			scene{name: zerocopy.SceneQueues, card: 1, config: zero, count: many},
+			scene{name: zerocopy.SceneHalf, card: 1, config: half, count: few})
+	}
+	return all
+}
+
 // showRing shows the data plane alone.
 func (g *guest) showRing() error {
-	scenes := []scene{{name: zerocopy.SceneRing, mode: afxdp.Required, count: many}}
-	for range 3 {
-		scenes = append(scenes, scene{
-			name: zerocopy.SceneReopened, mode: afxdp.Required, count: few,
-		})
-	}
-	scenes = append(scenes,
-		scene{
-			name: zerocopy.SceneFlapped, mode: afxdp.Required, count: many,
-			between: (*guest).flap,
-		},
-		scene{name: zerocopy.SceneCopy, mode: afxdp.Off, count: few},
-		scene{name: zerocopy.SceneBack, mode: afxdp.Required, count: few},
-	)
-	if len(g.cards) > 1 {
-		scenes = append(scenes, scene{
-			name: zerocopy.SceneQueues, card: 1, mode: afxdp.Required, count: many,
-		})
-	}
+	scenes := g.ringScenes()
 	for i := range scenes {
-		if err := g.play(&scenes[i]); err != nil {
-			return fmt.Errorf("%s: %w", scenes[i].name, err)
+		sc := &scenes[i]
+		sc.config.Interface = g.cards[sc.card].Attrs().Name
+		begin := time.Now()
+		play := g.play
+		if sc.name == zerocopy.SceneTraffic {
+			play = g.reopen
+		}
+		r, err := play(sc)
+		if err != nil {
+			return fmt.Errorf("%s: %w", sc.name, err)
+		}
+		r.Took = time.Since(begin).Seconds()
+		if err := g.console.tell(&zerocopy.Message{Kind: zerocopy.Shown, Result: r}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// play opens the interface, has frames sent, and tells the host what became of them.
-func (g *guest) play(sc *scene) (err error) {
-	begin := time.Now()
+// play opens the interface, has frames sent, and returns what became of them.
+func (g *guest) play(sc *scene) (r *zerocopy.Result, err error) {
 	l := newLedger(sc.card, g.next[sc.card], sc.count)
-	s, err := open(g.cards[sc.card].Attrs().Name, sc.mode, l)
+	s, err := open(sc.config, l)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	var end uint32
 	for half := range 2 {
 		if half == 1 && sc.between != nil {
 			if err := sc.between(g, s); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if _, end, err = g.send(sc.card, sc.count/2); err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.settled(uint64(end - l.first)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	r, err := s.result(sc.name, end)
+	return s.result(sc.name, end)
+}
+
+// Bounds of traffic under which a socket is opened and closed.
+const (
+	enough = 500     // frames that a socket takes before it is closed
+	most   = 500_000 // frames that are sent
+)
+
+// reopen opens and closes the interface while frames come; one result has it all, with a queue for
+// each time.
+func (g *guest) reopen(sc *scene) (*zerocopy.Result, error) {
+	all := &zerocopy.Result{Scene: sc.name, Dropped: map[string]uint64{}}
+	l := newLedger(sc.card, g.next[sc.card], most)
+	var closed atomic.Bool
+	sent := make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil && !closed.Load() && g.next[sc.card]-l.first < most {
+			_, _, err = g.send(sc.card, min(few, most-(g.next[sc.card]-l.first)))
+		}
+		sent <- err
+	}()
+	var err error
+	for n := 0; n < zerocopy.Reopenings && err == nil; n++ {
+		err = l.during(sc, all)
+	}
+	closed.Store(true)
+	if err = errors.Join(err, <-sent); err != nil {
+		return nil, err
+	}
+	all.Sent = uint64(g.next[sc.card] - l.first)
+	all.Frames = l.sum(g.next[sc.card])
+	return all, nil
+}
+
+// during opens the interface until enough frames have come, and adds to all what it has seen.
+func (l *ledger) during(sc *scene, all *zerocopy.Result) (err error) {
+	s, err := open(sc.config, l)
 	if err != nil {
 		return err
 	}
-	r.Took = time.Since(begin).Seconds()
-	return g.console.tell(&zerocopy.Message{Kind: zerocopy.Shown, Result: r})
+	defer func() { err = errors.Join(err, s.close()) }()
+	if err := eventually("taken under traffic", func() bool {
+		return s.received() >= enough
+	}); err != nil {
+		return err
+	}
+	r, err := s.result(sc.name, l.first+most)
+	if err != nil {
+		return err
+	}
+	for name, n := range r.Dropped {
+		all.Dropped[name] += n
+	}
+	all.Passed += r.Passed
+	all.Queues = append(all.Queues, r.Queues...)
+	all.Counted += r.Counted
+	all.Shed += r.Shed
+	return nil
+}
+
+// stallTime is how long workers take nothing: long enough for the ring to be full.
+const stallTime = 2 * time.Second
+
+// stall keeps the workers from taking frames for a while, in which the second half comes.
+func (*guest) stall(s *session) error {
+	s.stalled.Store(true)
+	time.AfterFunc(stallTime, func() { s.stalled.Store(false) })
+	return nil
 }
 
 // flap takes a link down and up, twice, and waits until the session has seen each.
 func (g *guest) flap(s *session) error {
 	card := g.cards[s.ledger.card]
 	for range 2 {
-		for _, step := range []struct {
-			set   func(netlink.Link) error
-			state string
-		}{{netlink.LinkSetDown, afxdp.StateLinkDown}, {netlink.LinkSetUp, afxdp.StateUp}} {
+		for _, step := range flaps() {
 			if err := step.set(card); err != nil {
 				return err
 			}
@@ -106,4 +185,16 @@ func (g *guest) flap(s *session) error {
 		}
 	}
 	return nil
+}
+
+// flapStep is one half of a flap, and the state that shows that it was seen.
+type flapStep struct {
+	set   func(netlink.Link) error
+	state string
+}
+
+func flaps() []flapStep {
+	return []flapStep{
+		{netlink.LinkSetDown, afxdp.StateLinkDown}, {netlink.LinkSetUp, afxdp.StateUp},
+	}
 }

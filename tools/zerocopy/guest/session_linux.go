@@ -41,21 +41,20 @@ type session struct {
 	layout *counters.Layout
 	tables []*counters.Table
 
-	cancel context.CancelFunc
-	ended  atomic.Bool
-	wait   sync.WaitGroup
-	failed atomic.Pointer[error] // of a worker
+	cancel  context.CancelFunc
+	stalled atomic.Bool // workers take nothing
+	ended   atomic.Bool
+	wait    sync.WaitGroup
+	failed  atomic.Pointer[error] // of a worker
 }
 
-// open opens an interface.
-func open(name string, mode afxdp.ZeroCopy, l *ledger) (s *session, err error) {
+// open opens an interface, whose frames l expects.
+func open(c afxdp.Config, l *ledger) (s *session, err error) {
 	s = &session{ledger: l}
 	begin := time.Now()
-	s.mirror, err = afxdp.Open(afxdp.Config{
-		Interface: name, ZeroCopy: mode, Promiscuous: true,
-		Clock: func() int64 { return begin.UnixNano() + int64(time.Since(begin)) },
-	})
-	if err != nil {
+	c.Promiscuous = true
+	c.Clock = func() int64 { return begin.UnixNano() + int64(time.Since(begin)) }
+	if s.mirror, err = afxdp.Open(c); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,8 +85,9 @@ func (s *session) start() (err error) {
 		}
 		s.tables = append(s.tables, t)
 		w := fastpath.NewWorker(fastpath.Config{
-			Number: n, Source: &looker{Source: source, ledger: s.ledger}, Seed: 7,
-			First: fastpath.Epoch{Seq: 1, Policy: policy, Table: t},
+			Number: n, Seed: 7,
+			Source: &looker{Source: source, ledger: s.ledger, stalled: &s.stalled},
+			First:  fastpath.Epoch{Seq: 1, Policy: policy, Table: t},
 		})
 		s.wait.Go(func() {
 			if err := w.Run(&s.ended); err != nil {
@@ -98,19 +98,32 @@ func (s *session) start() (err error) {
 	return nil
 }
 
+// received returns how many frames the workers have had.
+func (s *session) received() (n uint64) {
+	st := s.mirror.Status()
+	for i := range st.Queues {
+		n += st.Queues[i].Received
+	}
+	return n
+}
+
+// known returns how many frames the mirror knows of.
+func (s *session) known() uint64 {
+	st := s.mirror.Status()
+	n := st.Passed
+	for i := range st.Queues {
+		n += st.Queues[i].Received
+		for _, lost := range st.Queues[i].Dropped {
+			n += lost
+		}
+	}
+	return n
+}
+
 // settled waits until sent frames are accounted for.
 func (s *session) settled(sent uint64) error {
-	if err := eventually("all frames accounted for", func() bool {
-		st := s.mirror.Status()
-		n := st.Passed
-		for i := range st.Queues {
-			n += st.Queues[i].Received
-			for _, lost := range st.Queues[i].Dropped {
-				n += lost
-			}
-		}
-		return n >= sent
-	}); err != nil {
+	err := eventually("all frames accounted for", func() bool { return s.known() >= sent })
+	if err != nil {
 		return fmt.Errorf("%w: %d sent, %+v", err, sent, s.mirror.Status())
 	}
 	time.Sleep(linger)
@@ -139,7 +152,7 @@ func (s *session) result(scene string, end uint32) (*zerocopy.Result, error) {
 	s.stop()
 	st := s.mirror.Status()
 	r := &zerocopy.Result{
-		Scene: scene, Card: s.ledger.card, Sent: uint64(end - s.ledger.first), Passed: st.Passed,
+		Scene: scene, Sent: uint64(end - s.ledger.first), Passed: st.Passed,
 		Dropped: map[string]uint64{}, Frames: s.ledger.sum(end),
 	}
 	for i := range st.Queues {
@@ -151,25 +164,22 @@ func (s *session) result(scene string, end uint32) (*zerocopy.Result, error) {
 			r.Dropped[name] += n
 		}
 	}
-	return r, s.hosts(r, end)
+	return r, s.hosts(r)
 }
 
-// hosts merges the tables and holds every host's count against what was sent.
-func (s *session) hosts(r *zerocopy.Result, end uint32) error {
+// hosts merges the tables and holds every host's count against what arrived for it.
+func (s *session) hosts(r *zerocopy.Result) error {
 	m, err := counters.NewMerger(&s.memory, s.layout)
 	if err != nil {
 		return err
 	}
 	for _, t := range s.tables {
+		r.Shed += t.Stats.Shed // Add clears it
 		m.Add(t, 1)
 	}
 	m.Sort()
-	var want [zerocopy.Hosts]uint64
-	for n := s.ledger.first; n != end; n++ {
-		want[n%zerocopy.Hosts]++
-	}
 	home := netip.MustParsePrefix(zerocopy.Home).Addr().As4()
-	for i := range want {
+	for i, want := range s.ledger.perHost() {
 		home[2], home[3] = byte(i>>8), byte(i)
 		ip := netip.AddrFrom4(home)
 		slot, direct, _ := s.layout.Slot(ip)
@@ -178,7 +188,7 @@ func (s *session) hosts(r *zerocopy.Result, end uint32) error {
 			got, _ = e.Total()
 			r.Frames.Hosts++
 		}
-		if r.Counted += got; got != want[i] {
+		if r.Counted += got; got != want {
 			r.Frames.HostsWrong++
 		}
 	}
