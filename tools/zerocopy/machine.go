@@ -89,7 +89,8 @@ func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine
 }
 
 // arguments are QEMU's, without the cards. With the processor's instruction cx16 QEMU 7.2 crashes
-// new kernels.
+// new kernels; with rdrand they need not wait for randomness. Mitigations of what an emulated
+// processor has not only cost time.
 func arguments(dir string, k *Kernel) []string {
 	return []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",

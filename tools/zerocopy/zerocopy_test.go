@@ -3,9 +3,9 @@ package zerocopy
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,30 +38,45 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestArchive reads what the archive holds back with cpio, where there is one.
+// TestArchive reads the archive as the kernel does: headers of 110 hexadecimal digits, names and
+// data that begin at multiples of 4.
 func TestArchive(t *testing.T) {
+	files := map[string][]byte{
+		"init": []byte("12345"), "modules/0-x.ko": bytes.Repeat([]byte{7}, 4099), "empty": nil,
+	}
 	var a archive
 	a.folder("modules")
-	a.file("init", []byte("12345"))
-	a.file("modules/0-x.ko", bytes.Repeat([]byte{7}, 4099))
-	data := a.bytes()
-	if len(data)%4 != 0 || !bytes.HasPrefix(data, []byte("070701")) {
-		t.Fatalf("%d bytes, beginning with %q", len(data), data[:6])
+	for name, data := range files {
+		a.file(name, data)
 	}
-	cpio, err := exec.LookPath("cpio")
-	if err != nil {
-		t.Skip("no cpio")
-	}
-	cmd := exec.Command(cpio, "-itv", "--quiet")
-	cmd.Stdin = bytes.NewReader(data)
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{" 5 ", " 4099 ", " modules/0-x.ko", "drwxr-xr-x", "-rwxr-xr-x"} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("no %q in\n%s", want, out)
+	b := a.bytes()
+	align := func(n int) int { return (n + 3) &^ 3 }
+	for at, names := 0, []string(nil); ; {
+		if string(b[at:at+6]) != "070701" {
+			t.Fatalf("no header at %d", at)
 		}
+		field := func(n int) int {
+			v, err := strconv.ParseUint(string(b[at+6+8*n:at+14+8*n]), 16, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return int(v)
+		}
+		mode, size, length := field(1), field(6), field(11)
+		name := string(b[at+110 : at+110+length-1])
+		begin := align(at + 110 + length)
+		if name == "TRAILER!!!" {
+			if len(names) != 4 {
+				t.Errorf("the archive has %q", names)
+			}
+			return
+		}
+		names = append(names, name)
+		want, file := files[name]
+		if !bytes.Equal(b[begin:begin+size], want) || file != (mode == modeFile) {
+			t.Errorf("%s has mode %o and %d bytes, want %d", name, mode, size, len(want))
+		}
+		at = align(begin + size)
 	}
 }
 

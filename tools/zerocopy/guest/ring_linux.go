@@ -12,10 +12,11 @@ import (
 	"weir/tools/zerocopy"
 )
 
-// Frames of a scene. More than the rings hold, so that every frame of the memory is used again.
+// Frames of a scene.
 const (
-	many = 20_000
-	few  = 2_000
+	many  = 20_000 // more than the rings hold: every frame of the memory is used again
+	few   = 2_000
+	chunk = 5_000 // sent at a time: a ring that is fuller makes workers leave packets out
 )
 
 // scene is one thing that the data plane is seen to survive, or to do.
@@ -83,20 +84,23 @@ func (g *guest) play(sc *scene) (r *zerocopy.Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	var end uint32
+	end := l.first
 	for half := range 2 {
 		if half == 1 && sc.between != nil {
 			if err := sc.between(g, s); err != nil {
 				return nil, err
 			}
 		}
-		if _, end, err = g.send(sc.card, sc.count/2); err != nil {
-			return nil, err
-		}
-		if err := s.settled(uint64(end - l.first)); err != nil {
-			return nil, err
+		for stop := l.first + sc.count/2*uint32(half+1); end != stop; {
+			if _, end, err = g.send(sc.card, min(chunk, stop-g.next[sc.card])); err != nil {
+				return nil, err
+			}
+			if err := s.settled(uint64(end - l.first)); err != nil {
+				return nil, err
+			}
 		}
 	}
+	time.Sleep(linger)
 	return s.result(sc.name, end)
 }
 

@@ -126,7 +126,6 @@ func (s *session) settled(sent uint64) error {
 	if err != nil {
 		return fmt.Errorf("%w: %d sent, %+v", err, sent, s.mirror.Status())
 	}
-	time.Sleep(linger)
 	return nil
 }
 
