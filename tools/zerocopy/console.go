@@ -8,7 +8,7 @@ type Message struct {
 
 	Text string `json:"text,omitempty"` // of Booted the kernel's release, of Failed the reason
 
-	Card  int    `json:"card,omitempty"`  // of Send
+	Card  int    `json:"card,omitempty"`  // of Send, Pull and Plug
 	First uint32 `json:"first,omitempty"` // of Send: the number of the first frame
 	Count uint32 `json:"count,omitempty"` // of Send: how many
 
@@ -19,6 +19,8 @@ type Message struct {
 const (
 	Booted = "booted"
 	Send   = "send" // frames to a card
+	Pull   = "pull" // the cable out of a card
+	Plug   = "plug" // and in again
 	Done   = "done" // all that the guest had to show
 	Failed = "failed"
 	Shown  = "result"

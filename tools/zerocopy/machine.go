@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -37,12 +38,13 @@ type machine struct {
 	said   *os.File // by QEMU itself
 	line   net.Conn // the guest's second serial port
 	reader *bufio.Reader
+	pulls  net.Conn      // QEMU's monitor, which pulls cables
 	ended  chan struct{} // closed when QEMU has ended, as exit says
 	exit   error
 }
 
-// startPatience bounds the wait for QEMU to connect.
-const startPatience = 10 * time.Second
+// startPatience bounds QEMU's way to its sockets.
+const startPatience = 30 * time.Second
 
 // start starts a machine with a kernel, an initramfs and cards. Its logs are in dir.
 func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine, err error) {
@@ -53,11 +55,16 @@ func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine
 			m = nil
 		}
 	}()
-	listener, err := net.Listen("unix", filepath.Join(dir, "line"))
+	line, err := listen(dir, "line")
 	if err != nil {
 		return m, err
 	}
-	defer listener.Close()
+	defer func() { _ = line.Close() }()
+	monitor, err := listen(dir, "monitor")
+	if err != nil {
+		return m, err
+	}
+	defer func() { _ = monitor.Close() }()
 	if m.said, err = os.Create(filepath.Join(dir, "qemu.log")); err != nil {
 		return m, err
 	}
@@ -77,15 +84,24 @@ func start(ctx context.Context, dir string, k *Kernel, cards []card) (m *machine
 		m.exit = m.cmd.Wait()
 		close(m.ended)
 	}()
-	end := time.Now().Add(startPatience)
-	if err := listener.(*net.UnixListener).SetDeadline(end); err != nil {
-		return m, err
-	}
-	if m.line, err = listener.Accept(); err != nil {
+	if m.line, err = line.Accept(); err != nil {
 		return m, fmt.Errorf("QEMU does not begin: %w", err)
 	}
 	m.reader = bufio.NewReader(m.line)
+	if m.pulls, err = monitor.Accept(); err != nil {
+		return m, fmt.Errorf("QEMU has no monitor: %w", err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, m.pulls) }() // what it says, until stop closes it
 	return m, nil
+}
+
+// listen waits for QEMU, not for ever, at a socket.
+func listen(dir, name string) (*net.UnixListener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	return l, l.SetDeadline(time.Now().Add(startPatience))
 }
 
 // arguments are QEMU's, without the cards. With the processor's instruction cx16 QEMU 7.2 crashes
@@ -100,6 +116,8 @@ func arguments(dir string, k *Kernel) []string {
 			"mitigations=off lsm=capability",
 		"-serial", "file:" + filepath.Join(dir, "console.log"),
 		"-chardev", "socket,id=line,path=" + filepath.Join(dir, "line"), "-serial", "chardev:line",
+		"-chardev", "socket,id=monitor,path=" + filepath.Join(dir, "monitor"),
+		"-mon", "chardev=monitor,mode=readline",
 	}
 }
 
@@ -142,11 +160,20 @@ func (m *machine) ready() error {
 // answer does what a message asks for, and says so.
 func (m *machine) answer(msg *Message) error {
 	if msg.Card < 0 || msg.Card >= len(m.cards) {
-		return fmt.Errorf("the guest wants frames on card %d of %d", msg.Card, len(m.cards))
+		return fmt.Errorf("the guest speaks of card %d of %d", msg.Card, len(m.cards))
 	}
-	sent, err := m.cards[msg.Card].send(msg.Card, msg.First, msg.Count)
+	var sent uint32
+	var err error
+	switch msg.Kind {
+	case Send:
+		sent, err = m.cards[msg.Card].send(msg.Card, msg.First, msg.Count)
+	case Pull:
+		_, err = fmt.Fprintf(m.pulls, "set_link net%d off\n", msg.Card)
+	case Plug:
+		_, err = fmt.Fprintf(m.pulls, "set_link net%d on\n", msg.Card)
+	}
 	if err != nil {
-		return fmt.Errorf("send frames to card %d: %w", msg.Card, err)
+		return fmt.Errorf("%s, card %d: %w", msg.Kind, msg.Card, err)
 	}
 	line, err := json.Marshal(Answer{Sent: sent})
 	if err != nil {
@@ -162,8 +189,10 @@ const stopPatience = 2 * time.Second
 // stop ends the machine, if it has not ended by itself.
 func (m *machine) stop() error {
 	var errs []error
-	if m.line != nil {
-		errs = append(errs, m.line.Close())
+	for _, c := range []net.Conn{m.line, m.pulls} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
 	}
 	if m.cmd != nil {
 		select {

@@ -43,6 +43,8 @@ func Prove(ctx context.Context, o Options) (shown []Result, err error) {
 	} else if stopped != nil {
 		return shown, stopped
 	}
+	used := m.cmd.ProcessState.UserTime() + m.cmd.ProcessState.SystemTime()
+	o.Tell(&Message{Kind: Done, Text: fmt.Sprintf("with %.1f s of CPU time", used.Seconds())})
 	return shown, nil
 }
 
@@ -74,7 +76,7 @@ func (m *machine) watch(ctx context.Context, tell func(*Message)) (shown []Resul
 			return shown, err
 		}
 		switch {
-		case msg.Kind == Send:
+		case msg.Kind == Send, msg.Kind == Pull, msg.Kind == Plug:
 			if err := m.answer(&msg); err != nil {
 				return shown, err
 			}

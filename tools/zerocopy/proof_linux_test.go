@@ -3,6 +3,7 @@ package zerocopy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +52,7 @@ func TestProof(t *testing.T) {
 	o := Options{Kernel: k, Guest: buildGuest(ctx, t), Dir: workDir(t), Queues: queues}
 	begin := time.Now()
 	o.Tell = func(m *Message) {
-		at := time.Since(begin).Round(100 * time.Millisecond)
+		at := fmt.Sprintf("%5.1f s", time.Since(begin).Seconds())
 		if m.Result != nil {
 			t.Log(at, m.Result)
 		} else {

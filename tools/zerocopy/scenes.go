@@ -7,19 +7,20 @@ import (
 
 // Names of scenes.
 const (
-	SceneRing     = "ring"
-	SceneReopened = "ring, opened again" // in the same process
-	SceneFlapped  = "ring, link down and up"
-	SceneStalled  = "ring, worker stalled" // until no frame of the memory is free
-	SceneTraffic  = "ring, closed under traffic"
-	SceneCopy     = "ring, in copy mode"
-	SceneBack     = "ring, zero-copy again"
-	SceneQueues   = "ring, two queues"
-	SceneHalf     = "ring, one of two queues"
-	SceneDaemon   = "weir run"
-	SceneKilled   = "weir run after kill -9"
-	SceneDown     = "weir run, link down and up"
-	SceneRebound  = "weir run, in copy mode"
+	SceneRing      = "ring"
+	SceneReopened  = "ring, opened again" // in the same process
+	SceneFlapped   = "ring, link down and up"
+	SceneUnplugged = "ring, cable out and in"
+	SceneStalled   = "ring, worker stalled" // until no frame of the memory is free
+	SceneTraffic   = "ring, closed under traffic"
+	SceneCopy      = "ring, in copy mode"
+	SceneBack      = "ring, zero-copy again"
+	SceneQueues    = "ring, two queues"
+	SceneHalf      = "ring, one of two queues"
+	SceneDaemon    = "weir run"
+	SceneKilled    = "weir run after kill -9"
+	SceneDown      = "weir run, link down and up"
+	SceneRebound   = "weir run, in copy mode"
 )
 
 // expectation is what has to be seen in a scene.
@@ -49,6 +50,7 @@ func expectations(queues int) []expectation {
 		{scene: SceneReopened, mode: zeroCopy, looked: true},
 		{scene: SceneReopened, mode: zeroCopy, looked: true},
 		{scene: SceneFlapped, mode: zeroCopy, looked: true},
+		{scene: SceneUnplugged, mode: zeroCopy, looked: true},
 		{scene: SceneStalled, mode: zeroCopy, looked: true, stalled: true},
 		{
 			scene: SceneTraffic, mode: zeroCopy, looked: true, leaky: true,

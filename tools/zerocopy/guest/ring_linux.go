@@ -38,6 +38,7 @@ func (g *guest) ringScenes() []scene {
 		{name: zerocopy.SceneReopened, config: zero, count: few},
 		{name: zerocopy.SceneReopened, config: zero, count: few},
 		{name: zerocopy.SceneFlapped, config: zero, count: many, between: (*guest).flap},
+		{name: zerocopy.SceneUnplugged, config: zero, count: few, between: (*guest).unplug},
 		{name: zerocopy.SceneStalled, config: small, count: few * 2, between: (*guest).stall},
 		{name: zerocopy.SceneTraffic, config: zero},
 		{name: zerocopy.SceneCopy, config: afxdp.Config{ZeroCopy: afxdp.Off}, count: few},
@@ -175,20 +176,38 @@ func (*guest) stall(s *session) error {
 
 // flap takes a link down and up, twice, and waits until the session has seen each.
 func (g *guest) flap(s *session) error {
-	card := g.cards[s.ledger.card]
 	for range 2 {
 		for _, step := range flaps() {
-			if err := step.set(card); err != nil {
+			if err := step.set(g.cards[s.ledger.card]); err != nil {
 				return err
 			}
-			if err := eventually(step.state, func() bool {
-				return s.mirror.Status().State == step.state
-			}); err != nil {
+			if err := s.reaches(step.state); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// unplug has the cable pulled and plugged in again, and waits until the session has seen each.
+func (g *guest) unplug(s *session) error {
+	for _, step := range []struct{ kind, state string }{
+		{zerocopy.Pull, afxdp.StateLinkDown}, {zerocopy.Plug, afxdp.StateUp},
+	} {
+		m := &zerocopy.Message{Kind: step.kind, Card: s.ledger.card}
+		if _, err := g.console.ask(m); err != nil {
+			return err
+		}
+		if err := s.reaches(step.state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reaches waits for a state of the interface.
+func (s *session) reaches(state string) error {
+	return eventually(state, func() bool { return s.mirror.Status().State == state })
 }
 
 // flapStep is one half of a flap, and the state that shows that it was seen.

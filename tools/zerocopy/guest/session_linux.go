@@ -18,7 +18,7 @@ import (
 
 // Bounds of waits. Emulation is slow, and the host may be busy.
 const (
-	patience = 30 * time.Second
+	patience = 60 * time.Second
 	linger   = 200 * time.Millisecond // for frames that should not come
 	pause    = 5 * time.Millisecond
 )
