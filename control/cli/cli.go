@@ -78,6 +78,7 @@ func newRoot() *cobra.Command {
 		newConfig(),
 		newDecode(),
 		newBench(),
+		newBlast(),
 		newDemo(),
 		newDoctor(),
 		newReplay(),

@@ -67,29 +67,41 @@ func openSocket(c *Config, index, queue int, flags bindFlags) (s *socket, err er
 	return s, s.granted()
 }
 
-// makeRings registers the memory, sizes the rings, maps them and fills the fill ring.
-func (s *socket) makeRings(c *Config, umem []byte) error {
+// ringSize is how many entries one ring is to have.
+type ringSize struct{ option, size int }
+
+// register registers the memory, sizes the rings and returns where they are to be mapped.
+func (s *socket) register(
+	umem []byte, frameSize int, rings []ringSize,
+) (o unix.XDPMmapOffsets, err error) {
 	reg := unix.XDPUmemReg{
 		Addr: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(umem)))), // outside the Go heap: stays
-		Len:  uint64(len(umem)), Size: uint32(c.FrameSize),
+		Len:  uint64(len(umem)), Size: uint32(frameSize),
 	}
 	if err := s.set(unix.XDP_UMEM_REG, unsafe.Pointer(&reg), unsafe.Sizeof(reg)); err != nil {
-		return fmt.Errorf("register %d bytes of frames (memory lock limit?): %w", len(umem), err)
+		return o, fmt.Errorf("register %d bytes of frames (memory lock limit?): %w", len(umem), err)
 	}
-	for _, ring := range []struct{ option, size int }{
+	for _, ring := range rings {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_XDP, ring.option, ring.size); err != nil {
+			return o, fmt.Errorf("make a ring of %d entries: %w", ring.size, err)
+		}
+	}
+	if err := s.get(unix.XDP_MMAP_OFFSETS, unsafe.Pointer(&o), unsafe.Sizeof(o)); err != nil {
+		return o, fmt.Errorf("ask for the rings' layout: %w", err)
+	}
+	return o, nil
+}
+
+// makeRings makes the rings for receiving, maps them and fills the fill ring.
+func (s *socket) makeRings(c *Config, umem []byte) error {
+	o, err := s.register(umem, c.FrameSize, []ringSize{
 		{unix.XDP_UMEM_FILL_RING, c.Frames},
 		{unix.XDP_UMEM_COMPLETION_RING, completionSize},
 		{unix.XDP_RX_RING, c.Frames},
-	} {
-		if err := unix.SetsockoptInt(s.fd, unix.SOL_XDP, ring.option, ring.size); err != nil {
-			return fmt.Errorf("make a ring of %d entries: %w", ring.size, err)
-		}
+	})
+	if err != nil {
+		return err
 	}
-	var o unix.XDPMmapOffsets
-	if err := s.get(unix.XDP_MMAP_OFFSETS, unsafe.Pointer(&o), unsafe.Sizeof(o)); err != nil {
-		return fmt.Errorf("ask for the rings' layout: %w", err)
-	}
-	var err error
 	s.rx, err = mapRing[xsk.Desc](s, o.Rx, unix.XDP_PGOFF_RX_RING, c.Frames)
 	if err != nil {
 		return fmt.Errorf("map the rx ring: %w", err)

@@ -3,6 +3,7 @@ package blast
 import (
 	"bytes"
 	"io"
+	"time"
 
 	"weir/decode"
 	"weir/decode/pcap"
@@ -82,4 +83,33 @@ func (r *reader) fill() {
 	if err := r.w.Flush(); err != nil {
 		r.err = err
 	}
+}
+
+// Capture writes the first frames of one of the load's streams to out as a pcapng file: frame i
+// at the time at(i) after the beginning of 2026, UTC. They are the frames that a sender sends.
+func (l *Load) Capture(
+	out io.Writer, seed uint64, frames uint64, at func(i uint64) time.Duration,
+) error {
+	stream, err := l.Stream(seed, 0)
+	if err != nil {
+		return err
+	}
+	file, err := pcap.NewWriter(out, pcap.Section{Application: "weir"}, pcap.Interface{
+		Link: uint16(decode.LinkEthernet), SnapLen: uint32(l.MaxLen), Name: "blast",
+	})
+	if err != nil {
+		return err
+	}
+	frame := make([]byte, l.MaxLen)
+	for i := range frames {
+		n := stream.Next(frame)
+		p := pcap.Packet{
+			Time: defaultStart*int64(time.Second) + int64(at(i)),
+			Link: uint16(decode.LinkEthernet), Wire: uint32(n), Data: frame[:n],
+		}
+		if err := file.Write(0, &p, ""); err != nil {
+			return err
+		}
+	}
+	return file.Flush()
 }

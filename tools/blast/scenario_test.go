@@ -394,7 +394,7 @@ func TestScenarioBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "5084676 4e79712d3204a4de"
+	const want = "5308008 fcaa216ba9fb10d1"
 	if got := fmt.Sprintf("%d %x", n, h.Sum(nil)[:8]); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

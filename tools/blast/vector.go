@@ -61,6 +61,8 @@ func vectors() []vector {
 		{"cldap_amplification", ProtoUDP, reflectors(1000), Port(389), high, 0,
 			Sizes{{2800, 3200, 1}},
 			"\x30\x84\x00\x00\x0b\x54\x02\x01\x07\x64\x84\x00\x00\x0b\x4b\x04\x00"},
+		// Next Hop Resolution Protocol inside (RFC 2332): nothing that is opened, as the name asks.
+		{"gre_flood", ProtoGRE, spoofed(), high, high, 0, Bytes(540), "\x00\x00\x20\x01"},
 	}
 }
 

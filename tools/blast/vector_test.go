@@ -73,6 +73,7 @@ func TestVectorShapes(t *testing.T) {
 	f("rst_flood", 0, 0, 40, 40)
 	f("udp_flood", 0, 0, 540, 540)
 	f("icmp_flood", 0, 0, 84, 84)
+	f("gre_flood", 0, 0, 540, 540)
 	f("fragment_flood", 0, 0, 1300, 1500)
 	f("dns_amplification", 2000, 53, 1000, 1400)
 	f("ntp_amplification", 1000, 123, 468, 468)

@@ -90,10 +90,22 @@ func (w *Workload) Generate(mem []byte, stride, count int) []uint16 {
 }
 
 // Frames returns the workload's frames from the first on.
-func (w *Workload) Frames() *Frames {
+func (w *Workload) Frames() *Frames { return w.frames(0, 0) }
+
+// frames returns those of another seed than the workload's, which 0 stands for; part is a stream
+// of its own to the same hosts, for each of several senders.
+func (w *Workload) frames(seed uint64, part int) *Frames {
+	if seed != 0 {
+		seed = mix(seed)
+	}
+	seed ^= w.seed
 	f := &Frames{
-		frame: w.frame, seed: w.seed, random: newRandom(w.seed, 0),
+		frame: w.frame, seed: seed, random: newRandom(seed, uint64(part)),
 		hosts: newShuffle(uint32(w.Hosts)),
+	}
+	f.hosts.key = uint32(mix(seed^w.seed) * uint64(part+1) >> 32)
+	if seed == w.seed && part == 0 {
+		f.hosts.key = 0
 	}
 	if w.Zipf != 0 {
 		f.popular = popularHosts(w.Hosts, w.Zipf)
@@ -110,6 +122,5 @@ type Frames struct {
 	popular picker
 }
 
-// Next writes the next frame at the start of b, which has room for the workload's MaxLen bytes,
-// and returns its length. Bytes behind it stay as they are.
+// Next implements Stream; b has room for the workload's MaxLen bytes.
 func (f *Frames) Next(b []byte) int { return f.frame(f, b) }

@@ -14,7 +14,11 @@
 // This package needs root, and Linux.
 package lab
 
-import "fmt"
+import (
+	"fmt"
+
+	"weir/tools/blast/live"
+)
 
 // Options says what network is wanted.
 type Options struct {
@@ -45,25 +49,8 @@ func (s Side) Interface(link int) string {
 	return fmt.Sprintf("gen%d", link)
 }
 
-// Patch changes a part of each frame that a Generator sends to Base | x&Mask, big-endian, where x
-// is a random number or the number of the frame: 0 for the first that this Generator sends.
-type Patch struct {
-	Offset int
-	Width  int // bytes: 1, 2 or 4
-	Base   uint32
-	Mask   uint32
-	Random bool
-}
-
-func (p *Patch) check(frame int) error {
-	if p.Width != 1 && p.Width != 2 && p.Width != 4 {
-		return fmt.Errorf("patch of %d bytes, want 1, 2 or 4", p.Width)
-	}
-	if p.Offset < 0 || p.Offset+p.Width > frame {
-		return fmt.Errorf("patch of %d bytes at %d in a frame of %d", p.Width, p.Offset, frame)
-	}
-	return nil
-}
+// Patch changes a part of each frame that a Generator sends.
+type Patch = live.Patch
 
 // GeneratorConfig says what a Generator sends, and where. Frames arrive at receive queue
 // CPU % queues of the link's other end, and are handled there on that same CPU.
@@ -79,7 +66,7 @@ func (c *GeneratorConfig) check(o *Options) error {
 		return fmt.Errorf("link %d of %d", c.Link, o.Links)
 	}
 	for i := range c.Patches {
-		if err := c.Patches[i].check(len(c.Frame)); err != nil {
+		if err := c.Patches[i].Check(len(c.Frame)); err != nil {
 			return fmt.Errorf("patch %d: %w", i, err)
 		}
 	}

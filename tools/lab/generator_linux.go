@@ -2,25 +2,19 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
+	"weir/tools/blast/live"
 )
 
 const (
 	// burst is how many frames one call into the kernel sends at most: some milliseconds.
 	burst = 1 << 14
-	// batch is how many frames the kernel makes before it lets the receiver run, on the same CPU.
-	// veth has room for 256 per queue.
-	batch = 64
 	// tick is how long Run sleeps between bursts, except when frames are rarer.
 	tick = time.Millisecond
 )
@@ -30,8 +24,7 @@ const (
 type Generator struct {
 	lab     *Lab
 	config  GeneratorConfig
-	program *ebpf.Program
-	shared  *ebpf.Map
+	kernel  *live.Kernel
 	mu      sync.Mutex // one sender
 	closing atomic.Bool
 	sent    atomic.Uint64 // as of the last burst
@@ -52,11 +45,11 @@ func (l *Lab) Generator(c GeneratorConfig) (*Generator, error) {
 	if most := dev.Attrs().MTU + ethernetLen; len(c.Frame) > most {
 		return nil, fmt.Errorf("frame of %d bytes, %s takes %d", len(c.Frame), name, most)
 	}
-	program, shared, err := loadProgram(&c)
+	kernel, err := live.NewPatched(c.Frame, c.Patches)
 	if err != nil {
 		return nil, err
 	}
-	return &Generator{lab: l, config: c, program: program, shared: shared}, nil
+	return &Generator{lab: l, config: c, kernel: kernel}, nil
 }
 
 // Close waits for a burst that is under way, and ends Send and Run with os.ErrClosed.
@@ -64,17 +57,17 @@ func (g *Generator) Close() error {
 	g.closing.Store(true)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return errors.Join(g.program.Close(), g.shared.Close())
+	return g.kernel.Close()
 }
 
 // Sent returns how many frames were given to the link since the Generator was made; it is exact
 // at any time. The link may have lost some: Counters tells.
 func (g *Generator) Sent() uint64 {
-	var s state
-	if err := g.shared.Lookup(uint32(0), &s); err != nil {
+	sent, err := g.kernel.Sent()
+	if err != nil {
 		return g.sent.Load()
 	}
-	return s.Count
+	return sent
 }
 
 // Send sends n frames as fast as they go, and returns how many it sent.
@@ -138,53 +131,14 @@ func (g *Generator) burst(n int) (int, error) {
 	if g.closing.Load() {
 		return 0, fmt.Errorf("send: generator: %w", os.ErrClosed)
 	}
-	var s state
-	if err := g.shared.Lookup(uint32(0), &s); err != nil {
-		return 0, fmt.Errorf("read generator's map: %w", err)
-	}
-	before := s.Count
-	s.Limit = before + uint64(n)
-	s.Index = uint64(g.lab.indexes[g.config.Link].Load())
-	if err := g.shared.Put(uint32(0), &s); err != nil {
-		return 0, fmt.Errorf("write generator's map: %w", err)
-	}
-	_, failed := g.program.Run(&ebpf.RunOptions{
-		Data: g.config.Frame, Repeat: uint32(n),
-		Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, BatchSize: batch,
-	})
-	if failed != nil {
-		failed = fmt.Errorf("run generator's program: %w", failed)
-	}
-	if err := g.shared.Lookup(uint32(0), &s); err != nil {
-		return 0, fmt.Errorf("read generator's map: %w", err)
-	}
-	g.sent.Store(s.Count)
-	return int(s.Count - before), failed
+	sent, err := g.kernel.Run(int(g.lab.indexes[g.config.Link].Load()), n)
+	g.sent.Add(uint64(sent))
+	return sent, err
 }
 
 // pinned calls f alone, on the right CPU and in the right namespace.
 func (g *Generator) pinned(f func() error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.lab.Gen().Do(func() error { return onCPU(g.config.CPU, f) })
-}
-
-// onCPU calls f on a CPU. The caller has locked its thread; one that cannot be let go again is
-// locked once more, for ever.
-func onCPU(cpu int, f func() error) (err error) {
-	var old, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &old); err != nil {
-		return fmt.Errorf("get CPUs: %w", err)
-	}
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return fmt.Errorf("run on CPU %d: %w", cpu, err)
-	}
-	defer func() {
-		if back := unix.SchedSetaffinity(0, &old); back != nil {
-			runtime.LockOSThread()
-			err = errors.Join(err, fmt.Errorf("leave CPU %d: %w", cpu, back))
-		}
-	}()
-	return f()
+	return g.lab.Gen().Do(func() error { return live.OnCPU(g.config.CPU, f) })
 }

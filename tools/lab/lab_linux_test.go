@@ -46,6 +46,8 @@ func device(t *testing.T, l *Lab, side Side) *netlink.LinkAttrs {
 	return dev.Attrs()
 }
 
+const xdpDrop = 1 // of enum xdp_action
+
 // dropAll attaches a native program to mirror0 that drops every frame.
 func dropAll(t *testing.T, l *Lab) {
 	t.Helper()

@@ -3,7 +3,7 @@ package lab
 import (
 	"fmt"
 
-	"golang.org/x/sys/unix"
+	"weir/tools/blast/live"
 )
 
 // Sender sends frames through the stack. The flow that a frame belongs to decides about its queue,
@@ -12,28 +12,23 @@ import (
 //
 // Concurrency: for one goroutine at a time.
 type Sender struct {
-	socket int
-	to     unix.SockaddrLinklayer
+	socket *live.Socket
 	name   string
 }
 
 // Sender opens a Sender for a link. Close it.
 func (l *Lab) Sender(link int) (*Sender, error) {
 	s := &Sender{name: Gen.Interface(link)}
-	s.to.Ifindex = int(l.indexes[link].Load())
 	return s, l.Gen().Do(func() (err error) {
-		s.socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("open packet socket: %w", err)
-		}
-		return nil
+		s.socket, err = live.NewSocket(int(l.indexes[link].Load()))
+		return err
 	})
 }
 
 // Send returns how many frames the kernel took before the first that it did not.
 func (s *Sender) Send(frames [][]byte) (sent int, err error) {
 	for _, frame := range frames {
-		if err := unix.Sendto(s.socket, frame, 0, &s.to); err != nil {
+		if err := s.socket.Write(frame); err != nil {
 			return sent, fmt.Errorf("send frame %d to %s: %w", sent, s.name, err)
 		}
 		sent++
@@ -42,7 +37,7 @@ func (s *Sender) Send(frames [][]byte) (sent int, err error) {
 }
 
 // Close takes milliseconds: the kernel waits until nobody can be using the socket.
-func (s *Sender) Close() error { return unix.Close(s.socket) }
+func (s *Sender) Close() error { return s.socket.Close() }
 
 // SendFrames sends frames with a Sender of their own.
 func (l *Lab) SendFrames(link int, frames [][]byte) (sent int, err error) {

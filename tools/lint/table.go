@@ -165,7 +165,7 @@ func controlRooms() []room {
 		}},
 		{"control/cli", []string{
 			"decode/...", "ring/...", "counters/...", "fastpath/...", "control/...",
-			"bench", "tools/blast",
+			"bench", "tools/blast", "tools/blast/wire",
 		}},
 
 		{"bench/...", []string{"..."}},

@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/tools/blast"
+	"weir/tools/blast/wire"
+)
+
+// blastFlags are those of weir blast, as they were given.
+type blastFlags struct {
+	workload, vector, target, sources string
+	rate, pulse, dst, src, via, write string
+	ramp, duration                    time.Duration
+	packets, seed                     uint64
+	cores                             []int
+	size, port                        int
+	force, list                       bool
+}
+
+func newBlast() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "blast IFACE --workload NAME | --vector NAME --target ADDR|PREFIX",
+		Short: "send a benchmark's workload or an attack from an interface, and count it",
+		Long: `Send frames from an interface: a workload that benchmarks are named by, or an attack
+on an address or, as carpet bombing, on a prefix. The same seed gives the same frames on the wire,
+in a file, and in weir bench. Send only into networks that are yours: sources are made up, and what
+nobody expects is an attack.`,
+		Example: `  weir blast --list
+  weir blast eth1 --workload W2 --rate 1M --duration 30s
+  weir blast eth1 --vector syn_flood --target 192.0.2.7 --rate 50k --pulse 5s/20s
+  weir blast --write w1.pcapng --workload W1 --packets 10000`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f := &blastFlags{}
+	f.add(cmd)
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		if f.list {
+			return listBlast(cmd.OutOrStdout(), asJSON)
+		}
+		c, err := f.config()
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		if (len(args) == 1) == (f.write != "") {
+			return usageError("blast goes to an interface, or with --write to a file")
+		}
+		if f.write != "" {
+			return writeBlast(f.write, &c)
+		}
+		c.Interface = args[0]
+		return runBlast(cmd, c, asJSON)
+	}
+	return cmd
+}
+
+func (f *blastFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.workload, "workload", "", "W1 to W8, frames; F1 to F5, flow exports")
+	flags.StringVar(&f.vector, "vector", "", "kind of attack; --list names them")
+	flags.StringVar(&f.target, "target", "",
+		"of a vector: address, or prefix to spread it over; of exports: collector's ADDR[:PORT]")
+	flags.StringVar(&f.sources, "sources", "", "prefix that a vector is from (default: anywhere)")
+	flags.IntVar(&f.size, "size", 0, "length of a vector's IP packets (default: the vector's)")
+	flags.IntVar(&f.port, "port", 0, "destination port of a vector (default: the vector's)")
+	flags.StringVar(&f.rate, "rate", "100k", "frames per second, as in 250k or 1.5M, or max")
+	flags.DurationVar(&f.ramp, "ramp", 0, "time in which the rate rises from 0")
+	flags.StringVar(&f.pulse, "pulse", "", "ON/OFF: send for ON, be silent for OFF, as in 5s/20s")
+	flags.DurationVar(&f.duration, "duration", 0, "time to send (default 10s without --packets)")
+	flags.Uint64Var(&f.packets, "packets", 0, "frames to send")
+	flags.IntSliceVar(&f.cores, "cores", nil, "CPUs to send on, each from a queue of its own")
+	flags.StringVar(&f.via, "via", wire.Auto, strings.Join(wire.Ways(), ", "))
+	flags.Uint64Var(&f.seed, "seed", 0, "of the random choices (default: the workload's own)")
+	flags.StringVar(&f.dst, "dst-mac", "", "hardware address to send to (default: a made-up one)")
+	flags.StringVar(&f.src, "src-mac", "", "hardware address to send from (default: a made-up one)")
+	flags.BoolVar(&f.force, "force", false, "also where the default route is")
+	flags.StringVar(&f.write, "write", "", "write a pcapng file instead of sending")
+	flags.BoolVar(&f.list, "list", false, "show workloads and vectors")
+}
+
+// config returns what the flags ask for.
+func (f *blastFlags) config() (c wire.Config, err error) {
+	if c.Load, err = f.load(); err != nil {
+		return c, err
+	}
+	c.Seed, c.Via, c.Cores, c.Force = f.seed, f.via, f.cores, f.force
+	c.Frames, c.Time = f.packets, f.duration
+	if c.Frames == 0 && c.Time == 0 {
+		c.Time = 10 * time.Second
+	}
+	c.Shape.Ramp = f.ramp
+	if c.Shape.PPS, err = parseRate(f.rate); err != nil {
+		return c, err
+	}
+	if f.pulse != "" {
+		on, off, _ := strings.Cut(f.pulse, "/")
+		var bad [2]error
+		c.Shape.On, bad[0] = time.ParseDuration(on)
+		c.Shape.Off, bad[1] = time.ParseDuration(off)
+		if err := errors.Join(bad[:]...); err != nil || c.Shape.On <= 0 || c.Shape.Off <= 0 {
+			return c, fmt.Errorf("--pulse is %q, not two times as in 5s/20s", f.pulse)
+		}
+	}
+	if c.Dst, err = parseMAC("dst-mac", f.dst); err != nil {
+		return c, err
+	}
+	if c.Src, err = parseMAC("src-mac", f.src); err != nil {
+		return c, err
+	}
+	return c, c.Check()
+}
+
+// load returns the frames that are asked for.
+func (f *blastFlags) load() (l blast.Load, err error) {
+	switch {
+	case (f.workload == "") == (f.vector == ""):
+		return l, errors.New("give --workload or --vector; --list names them")
+	case f.vector != "":
+		return f.flow()
+	case f.sources != "" || f.size != 0 || f.port != 0:
+		return l, errors.New("--sources, --size and --port are for a --vector")
+	}
+	exports, err := blast.FindExports(f.workload)
+	if err != nil {
+		if f.target != "" {
+			return l, errors.New("--target is for a --vector or for flow exports (F1 to F5)")
+		}
+		w, err := blast.Find(f.workload)
+		if err != nil {
+			return l, fmt.Errorf("%w, nor F1 to F5", err)
+		}
+		return w.Load(), nil
+	}
+	collector := exports.Collector()
+	if f.target != "" {
+		if collector, err = parseCollector(f.target, collector.Port()); err != nil {
+			return l, err
+		}
+	}
+	return exports.Load(collector), nil
+}
+
+// flow returns the frames of a vector.
+func (f *blastFlags) flow() (l blast.Load, err error) {
+	flow := blast.Flow{Vector: f.vector}
+	if f.target == "" {
+		return l, errors.New("a --vector needs a --target")
+	}
+	if flow.Dst.Prefix, err = parsePrefix("target", f.target); err != nil {
+		return l, err
+	}
+	if f.sources != "" {
+		if flow.Src.Prefix, err = parsePrefix("sources", f.sources); err != nil {
+			return l, err
+		}
+	}
+	if f.size < 0 || f.size > 1<<16-1 || f.port < 0 || f.port > 1<<16-1 {
+		return l, errors.New("--size and --port are at most 65535")
+	}
+	if f.size > 0 {
+		flow.Size = blast.Bytes(f.size)
+	}
+	if f.port > 0 {
+		flow.DstPort = blast.Port(uint16(f.port))
+	}
+	return flow.Load()
+}
+
+// parsePrefix reads a prefix, or an address as a prefix of its own.
+func parsePrefix(flag, text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" && !a.Is4In6() {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("--%s is %q, neither an address nor a prefix", flag, text)
+	}
+	return p.Masked(), nil
+}
+
+// parseCollector reads an address, with a port or without.
+func parseCollector(text string, port uint16) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Is4() {
+		return netip.AddrPortFrom(a, port), nil
+	}
+	a, err := netip.ParseAddrPort(text)
+	if err != nil || !a.Addr().Is4() {
+		return a, fmt.Errorf("--target is %q, not an IPv4 address of a collector", text)
+	}
+	return a, nil
+}
+
+// parseRate reads a number of frames per second; 0 is as fast as they go.
+func parseRate(text string) (float64, error) {
+	if text == "max" {
+		return 0, nil
+	}
+	unit, number := 1.0, text
+	for suffix, factor := range map[string]float64{"k": 1e3, "M": 1e6} {
+		if rest, ok := strings.CutSuffix(text, suffix); ok {
+			unit, number = factor, rest
+		}
+	}
+	rate, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(rate*unit > 0) {
+		return 0, fmt.Errorf("--rate is %q, not a number as 250k or 1.5M, nor max", text)
+	}
+	return rate * unit, nil
+}
+
+// parseMAC reads a hardware address; none is nil.
+func parseMAC(flag, text string) (*[6]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		return nil, fmt.Errorf("--%s is %q, not a hardware address", flag, text)
+	}
+	return (*[6]byte)(mac), nil
+}
+
+// writeBlast writes what would be sent to a file.
+func writeBlast(path string, c *wire.Config) error {
+	if c.Shape.PPS == 0 || len(c.Cores) > 0 {
+		return usageError("a file has a --rate that is not max, and no --cores")
+	}
+	frames := c.Total()
+	out, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write frames: %w", err)
+	}
+	err = c.Load.Capture(out, c.Seed, frames, c.Shape.At)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("write frames to %s: %w", path, err)
+	}
+	return nil
+}
+
+// runBlast sends until the end, or until Ctrl-C.
+func runBlast(cmd *cobra.Command, c wire.Config, asJSON bool) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c.Progress = func(p wire.Progress) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %12d frames  %10s  %10s\n",
+			p.Elapsed.Seconds(), p.Frames, pps(uint64(p.PPS)), bps(uint64(p.BPS)))
+	}
+	r, err := wire.Run(ctx, c)
+	if errors.Is(err, wire.ErrDefaultRoute) {
+		return fmt.Errorf("%w: --force sends there all the same", err)
+	}
+	if r.Via == "" {
+		return err
+	}
+	return errors.Join(printBlast(cmd.OutOrStdout(), &r, asJSON), err)
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"weir/tools/blast"
+	"weir/tools/blast/wire"
+)
+
+// blastList is what weir blast can send.
+type blastList struct {
+	Workloads []blastEntry `json:"workloads"`
+	Vectors   []string     `json:"vectors"`
+}
+
+type blastEntry struct {
+	Name   string `json:"name"`
+	Text   string `json:"text"`
+	MaxLen int    `json:"max_frame"` // bytes, without FCS
+}
+
+func listBlast(out io.Writer, asJSON bool) error {
+	l := blastList{Vectors: blast.Vectors()}
+	for _, w := range blast.Workloads() {
+		l.Workloads = append(l.Workloads, blastEntry{w.Name, w.Text, w.MaxLen})
+	}
+	for _, w := range blast.ExportWorkloads() {
+		l.Workloads = append(l.Workloads, blastEntry{w.Name, w.Text, blast.MaxFrame})
+	}
+	if asJSON {
+		return json.NewEncoder(out).Encode(&l)
+	}
+	rows := [][]string{{"WORKLOAD", ""}}
+	for _, w := range l.Workloads {
+		rows = append(rows, []string{w.Name, w.Text})
+	}
+	columns(out, rows)
+	fmt.Fprintln(out, "\nVECTOR")
+	for _, name := range l.Vectors {
+		fmt.Fprintln(out, name)
+	}
+	return nil
+}
+
+// printBlast says what was sent, and where that differs from what the interface counted.
+func printBlast(out io.Writer, r *wire.Result, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	how := r.Via
+	if r.Mode != "" {
+		how += ", " + r.Mode
+	}
+	fmt.Fprintf(out, "%s from %s by %s", r.Load, r.Interface, how)
+	if r.Reason != "" {
+		fmt.Fprintf(out, " (%s)", r.Reason)
+	}
+	fmt.Fprint(out, "\n\n")
+	rows := [][]string{{" CPU", " QUEUE", " SENT", " RATE", " REFUSED", " CPU ns/frame"}}
+	for i := range r.Cores {
+		c := &r.Cores[i]
+		rows = append(rows, []string{
+			orAny(c.CPU), orAny(c.Queue), fmt.Sprint(c.Sent), pps(uint64(c.PPS)),
+			fmt.Sprint(c.Refused), fmt.Sprintf("%.0f", c.NSPerFrame()),
+		})
+	}
+	columns(out, rows)
+	fmt.Fprintf(out, "\n%s in %v: %s, %s\n", plural(r.Sent, "frame"),
+		time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond),
+		pps(uint64(r.PPS)), bps(uint64(r.BPS)))
+	if r.Padded > 0 {
+		fmt.Fprintf(out, "%s below 14 bytes filled up to that\n", plural(r.Padded, "frame"))
+	}
+	_, err := fmt.Fprintln(out, counted(r))
+	return err
+}
+
+func orAny(n int) string {
+	if n < 0 {
+		return "any"
+	}
+	return fmt.Sprint(n)
+}
+
+// counted compares what was sent with what the interface counted.
+func counted(r *wire.Result) string {
+	i := r.Interfaced
+	text := fmt.Sprintf("%s counted %d", r.Interface, i.TXPackets)
+	switch {
+	case i.TXPackets == r.Sent:
+		text += ", as many"
+	case i.TXPackets > r.Sent:
+		text += fmt.Sprintf(", %d more: others send there too", i.TXPackets-r.Sent)
+	default:
+		text += fmt.Sprintf(", %d fewer", r.Sent-i.TXPackets)
+	}
+	if i.TXDropped > 0 {
+		text += fmt.Sprintf("; %d dropped", i.TXDropped)
+	}
+	if i.TXErrors > 0 {
+		text += fmt.Sprintf("; %d errors", i.TXErrors)
+	}
+	return text
+}
