@@ -25,7 +25,7 @@ type blastFlags struct {
 	ramp, duration                    time.Duration
 	packets, seed                     uint64
 	cores                             []int
-	size, port                        int
+	size, port, loop                  int
 	force, list                       bool
 }
 
@@ -87,6 +87,7 @@ func (f *blastFlags) add(cmd *cobra.Command) {
 	flags.IntSliceVar(&f.cores, "cores", nil, "CPUs to send on, each from a queue of its own")
 	flags.StringVar(&f.via, "via", wire.Auto, strings.Join(wire.Ways(), ", "))
 	flags.Uint64Var(&f.seed, "seed", 0, "of the random choices (default: the workload's own)")
+	flags.IntVar(&f.loop, "loop", 0, "repeat the first so many frames, made once: cheaper")
 	flags.StringVar(&f.dst, "dst-mac", "", "hardware address to send to (default: a made-up one)")
 	flags.StringVar(&f.src, "src-mac", "", "hardware address to send from (default: a made-up one)")
 	flags.BoolVar(&f.force, "force", false, "also where the default route is")
@@ -98,6 +99,12 @@ func (f *blastFlags) add(cmd *cobra.Command) {
 func (f *blastFlags) config() (c wire.Config, err error) {
 	if c.Load, err = f.load(); err != nil {
 		return c, err
+	}
+	if f.loop < 0 || f.loop > maxLoop {
+		return c, fmt.Errorf("--loop is %d, not from 1 to %d", f.loop, maxLoop)
+	}
+	if f.loop > 0 {
+		c.Load = c.Load.Loop(f.loop)
 	}
 	c.Seed, c.Via, c.Cores, c.Force = f.seed, f.via, f.cores, f.force
 	c.Frames, c.Time = f.packets, f.duration
@@ -125,6 +132,9 @@ func (f *blastFlags) config() (c wire.Config, err error) {
 	}
 	return c, c.Check()
 }
+
+// maxLoop bounds the memory of frames that are repeated, to 1.5 GiB for each core.
+const maxLoop = 1 << 20
 
 // load returns the frames that are asked for.
 func (f *blastFlags) load() (l blast.Load, err error) {

@@ -12,6 +12,7 @@ import (
 
 // blastList is what weir blast can send.
 type blastList struct {
+	Type      string       `json:"type"` // list
 	Workloads []blastEntry `json:"workloads"`
 	Vectors   []string     `json:"vectors"`
 }
@@ -23,7 +24,7 @@ type blastEntry struct {
 }
 
 func listBlast(out io.Writer, asJSON bool) error {
-	l := blastList{Vectors: blast.Vectors()}
+	l := blastList{Type: "list", Vectors: blast.Vectors()}
 	for _, w := range blast.Workloads() {
 		l.Workloads = append(l.Workloads, blastEntry{w.Name, w.Text, w.MaxLen})
 	}
@@ -38,7 +39,7 @@ func listBlast(out io.Writer, asJSON bool) error {
 		rows = append(rows, []string{w.Name, w.Text})
 	}
 	columns(out, rows)
-	fmt.Fprintln(out, "\nVECTOR")
+	fmt.Fprintln(out, "\nVECTOR (to a prefix each of them is carpet bombing)")
 	for _, name := range l.Vectors {
 		fmt.Fprintln(out, name)
 	}
@@ -96,6 +97,10 @@ func counted(r *wire.Result) string {
 		text += fmt.Sprintf(", %d more: others send there too", i.TXPackets-r.Sent)
 	default:
 		text += fmt.Sprintf(", %d fewer", r.Sent-i.TXPackets)
+	}
+	if r.Via == wire.Live && i.TXPackets < r.Sent {
+		text += " (the driver did not take them: a veth takes live frames while its other end has" +
+			" an XDP program in the driver, or GRO)"
 	}
 	if i.TXDropped > 0 {
 		text += fmt.Sprintf("; %d dropped", i.TXDropped)

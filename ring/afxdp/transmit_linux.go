@@ -38,31 +38,31 @@ func OpenTransmitter(c Config, index int) (*Transmitter, error) {
 		return nil, fmt.Errorf("%d queues for one transmitter", len(c.Queues))
 	}
 	raiseMemlock()
-	var ladder []bindFlags
-	if c.ZeroCopy != Off {
-		ladder = append(ladder, unix.XDP_ZEROCOPY)
+	if c.ZeroCopy == Off {
+		return openTransmitter(&c, index, unix.XDP_COPY)
 	}
-	if c.ZeroCopy != Required {
-		ladder = append(ladder, unix.XDP_COPY)
+	t, err := openTransmitter(&c, index, unix.XDP_ZEROCOPY)
+	if err == nil || c.ZeroCopy == Required || errors.Is(err, unix.EPERM) || taken(err) {
+		return t, err
 	}
-	var errs []error
-	for _, flags := range ladder {
-		t, err := openTransmitter(&c, index, flags)
-		if err == nil {
-			if len(errs) > 0 {
-				t.socket.reason = "zero-copy: " + errs[0].Error()
-			}
-			return t, nil
-		}
-		errs = append(errs, err)
-		if errors.Is(err, unix.EPERM) {
-			break
-		}
+	reason := fmt.Sprintf("zero-copy: %v", err)
+	if t, err = openTransmitter(&c, index, unix.XDP_COPY); err != nil {
+		return nil, fmt.Errorf("%s, copy: %w", reason, err)
 	}
-	return nil, errors.Join(errs...)
+	t.socket.reason = reason
+	return t, nil
 }
 
+// openTransmitter waits for a queue that its last owner has only just given up.
 func openTransmitter(c *Config, index int, flags bindFlags) (t *Transmitter, err error) {
+	err = whileBusy(func() error {
+		t, err = newTransmitter(c, index, flags)
+		return err
+	})
+	return t, err
+}
+
+func newTransmitter(c *Config, index int, flags bindFlags) (t *Transmitter, err error) {
 	t = &Transmitter{frames: c.Frames, socket: socket{queue: c.Queues[0], fd: -1}}
 	defer func() {
 		if err != nil {

@@ -62,6 +62,42 @@ func (w *ExportWorkload) Load(collector netip.AddrPort) Load {
 	}
 }
 
+// Loop returns the load whose streams repeat their first n frames, at least 1, which are made once
+// and kept: where a sender is to be faster than the generator. It is a smaller load then: fewer
+// hosts, or fewer flows. A stream takes n × MaxLen bytes.
+func (l Load) Loop(n int) Load {
+	open := l.open
+	l.open = func(seed uint64, part int) (Stream, error) {
+		s, err := open(seed, part)
+		if err != nil {
+			return nil, err
+		}
+		loop := &loop{stride: l.MaxLen, mem: make([]byte, n*l.MaxLen), lengths: make([]uint16, n)}
+		for i := range loop.lengths {
+			loop.lengths[i] = uint16(s.Next(loop.mem[i*loop.stride:][:loop.stride]))
+		}
+		return loop, nil
+	}
+	return l
+}
+
+// loop is a stream of frames that are there.
+type loop struct {
+	stride  int
+	mem     []byte
+	lengths []uint16
+	at      int
+}
+
+func (l *loop) Next(b []byte) int {
+	n := int(l.lengths[l.at])
+	copy(b, l.mem[l.at*l.stride:][:n])
+	if l.at++; l.at == len(l.lengths) {
+		l.at = 0
+	}
+	return n
+}
+
 // exportFrames are datagrams in frames.
 type exportFrames struct {
 	exports *Exports

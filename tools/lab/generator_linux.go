@@ -14,7 +14,7 @@ import (
 
 const (
 	// burst is how many frames one call into the kernel sends at most: some milliseconds.
-	burst = 1 << 14
+	burst = live.MaxBurst
 	// tick is how long Run sleeps between bursts, except when frames are rarer.
 	tick = time.Millisecond
 )

@@ -16,7 +16,9 @@ import (
 // veth has room for 256 per queue.
 const liveBatch = 64
 
-// MaxBurst is how many frames one Run sends at most: some milliseconds.
+// MaxBurst is how many frames one Run sends at most: some milliseconds. Its beginning and its end
+// take as long, since the kernel makes pages for it, and waits until nobody has them: few frames at
+// once are expensive.
 const MaxBurst = 1 << 14
 
 // minLen is that of the shortest frame: Ethernet's header.
@@ -58,9 +60,9 @@ func NewKernel(maxLen int) (*Kernel, error) {
 	if maxLen < minLen || maxLen > slotRoom {
 		return nil, fmt.Errorf("frames of %d bytes are not from %d to %d", maxLen, minLen, slotRoom)
 	}
-	const size = stateLen + 1<<slotsShift
 	k := &Kernel{data: make([]byte, maxLen), shift: slotShift(maxLen)}
-	err := k.load(&ebpf.MapSpec{ValueSize: size, Flags: unix.BPF_F_MMAPABLE},
+	size := stateLen + MaxBurst<<k.shift
+	err := k.load(&ebpf.MapSpec{ValueSize: uint32(size), Flags: unix.BPF_F_MMAPABLE},
 		func() *ebpf.ProgramSpec {
 			return &ebpf.ProgramSpec{Instructions: copying(k.shared.FD(), maxLen)}
 		})
@@ -150,15 +152,11 @@ func (k *Kernel) write(s *state) error {
 	return nil
 }
 
-// Burst returns how many frames of a stream Send sends in one run. A run's beginning and end cost
-// milliseconds: the kernel makes pages for it, and waits until nobody has them.
-func (k *Kernel) Burst() int { return min(1<<(slotsShift-k.shift), MaxBurst) }
-
 // Send sends the next n frames of a stream to the interface with that index, and returns how many
 // it sent.
 func (k *Kernel) Send(index int, s blast.Stream, n int) (sent int, err error) {
 	for sent < n {
-		part := min(n-sent, k.Burst())
+		part := min(n-sent, MaxBurst)
 		first, err := k.Sent()
 		if err != nil {
 			return sent, err
@@ -178,9 +176,8 @@ func (k *Kernel) Send(index int, s blast.Stream, n int) (sent int, err error) {
 
 // fill writes n frames of a stream to the slots of frames from number first on.
 func (k *Kernel) fill(s blast.Stream, first uint64, n int) {
-	mask := uint64(1)<<(slotsShift-k.shift) - 1
 	for i := range uint64(n) {
-		slot := k.mem[stateLen+(first+i)&mask<<k.shift:][:1<<k.shift]
+		slot := k.mem[stateLen+(first+i)%MaxBurst<<k.shift:][:1<<k.shift]
 		length := s.Next(slot[slotFrame:])
 		binary.NativeEndian.PutUint32(slot, uint32(length))
 	}

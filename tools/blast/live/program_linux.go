@@ -23,12 +23,11 @@ const (
 // The frames that a program sends of a stream lie behind the state, in slots of a power of two: 4
 // bytes of length, 4 that are free, and the frame.
 const (
-	stateLen   = 64
-	slotFrame  = 8
-	slotsShift = 23 // all slots together: 8 MiB
-	minShift   = 7  // one slot
-	maxShift   = 11
-	slotRoom   = 1<<maxShift - slotFrame
+	stateLen  = 64
+	slotFrame = 8
+	minShift  = 7 // of one slot
+	maxShift  = 11
+	slotRoom  = 1<<maxShift - slotFrame
 )
 
 // slotShift returns the size of the slots that hold frames of up to maxLen bytes.
@@ -69,12 +68,11 @@ func patching(shared, length int, patches []Patch) asm.Instructions {
 // bytes, the longest that there is.
 func copying(shared, length int) asm.Instructions {
 	shift := slotShift(length)
-	slots := int32(1) << (slotsShift - shift)
 	code := asm.Instructions{asm.Mov.Reg(regContext, asm.R1)}
 	code = append(code, begin(shared)...)
 	code = append(code,
 		asm.Mov.Reg(regFrame, regCount),
-		asm.And.Imm(regFrame, slots-1),
+		asm.And.Imm(regFrame, MaxBurst-1),
 		asm.LSh.Imm(regFrame, int32(shift)),
 		asm.Add.Reg(regFrame, regState),
 		asm.LoadMem(asm.R2, regFrame, stateLen, asm.Word),

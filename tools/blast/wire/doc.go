@@ -107,13 +107,14 @@ type Progress struct {
 
 // Result is what a Run did.
 type Result struct {
+	Type      string  `json:"type"` // blast
 	Interface string  `json:"interface"`
 	Load      string  `json:"load"`
 	Via       string  `json:"via"`              // AFXDP, Live or Packet
 	Mode      string  `json:"mode"`             // of AF_XDP: zerocopy or copy
 	Reason    string  `json:"reason,omitempty"` // why not a better way or mode
 	Sent      uint64  `json:"sent"`             // frames that the kernel took
-	Bytes     uint64  `json:"bytes"`            // of them, without FCS
+	Bytes     uint64  `json:"bytes"`            // that it was given, without FCS
 	Refused   uint64  `json:"refused"`          // frames that it was given and did not take
 	Padded    uint64  `json:"padded"`           // frames below 14 bytes, which none can send
 	Seconds   float64 `json:"seconds"`

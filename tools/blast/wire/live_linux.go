@@ -19,6 +19,9 @@ func (k *kernel) Send(s blast.Stream, n int) (int, error) {
 	return sent, err
 }
 
+// Burst implements Transmitter.
+func (k *kernel) Burst() int { return live.MaxBurst }
+
 // Drain implements Transmitter: nothing is under way after Send.
 func (k *kernel) Drain() error { return nil }
 

@@ -28,7 +28,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if err := c.Check(); err != nil {
 		return Result{}, err
 	}
-	r := &run{config: &c, result: Result{Interface: c.Interface, Load: c.Load.Name}}
+	r := &run{config: &c, result: Result{Type: "blast", Interface: c.Interface, Load: c.Load.Name}}
 	err := c.Enter(func() (err error) {
 		if r.target, err = find(&c); err != nil {
 			return err

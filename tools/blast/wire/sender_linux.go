@@ -47,16 +47,16 @@ type trim struct {
 // Next implements blast.Stream.
 func (t *trim) Next(b []byte) int {
 	n := t.Stream.Next(b)
+	if n < shortest {
+		t.padded++
+		clear(b[n:shortest])
+		n = shortest
+	}
 	if t.dst != nil {
 		copy(b[:6], t.dst[:])
 	}
 	if t.src != nil {
 		copy(b[6:12], t.src[:])
-	}
-	if n < shortest {
-		t.padded++
-		clear(b[n:shortest])
-		n = shortest
 	}
 	t.bytes += uint64(n)
 	return n

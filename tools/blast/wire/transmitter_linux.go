@@ -43,6 +43,8 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w (sending needs root, or CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF)", err)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("%w (another AF_XDP socket has the queue)", err)
 	case errors.Is(err, unix.ENETDOWN):
 		return fmt.Errorf("%w (ip link set IFACE up)", err)
 	}

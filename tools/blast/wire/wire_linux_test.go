@@ -2,9 +2,13 @@ package wire_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"weir/ring"
 	"weir/ring/afxdp"
@@ -105,8 +109,8 @@ func (r *rig) run(c wire.Config, each func(frame []byte)) wire.Result {
 	return result
 }
 
-// loads are all workloads, and all vectors to one host and to prefixes of both families.
-func loads(t *testing.T) (all []blast.Load) {
+// loads are all workloads, and all vectors to some destinations.
+func loads(t *testing.T, destinations ...string) (all []blast.Load) {
 	t.Helper()
 	for _, w := range blast.Workloads() {
 		all = append(all, w.Load())
@@ -115,7 +119,7 @@ func loads(t *testing.T) (all []blast.Load) {
 		all = append(all, w.Load(netip.AddrPort{}))
 	}
 	for _, name := range blast.Vectors() {
-		for _, dst := range []string{"10.9.1.1/32", "10.9.0.0/16", "2001:db8:10::/64"} {
+		for _, dst := range destinations {
 			l, err := (&blast.Flow{Vector: name, Dst: blast.Within(dst)}).Load()
 			if err != nil {
 				t.Fatal(err)
@@ -160,12 +164,264 @@ func (r *rig) exactly(l blast.Load, via string, n uint64) {
 
 // Every workload and vector arrives whole, in order, and as in memory.
 func TestLoads(t *testing.T) {
-	for _, via := range []string{wire.AFXDP, wire.Live, wire.Packet} {
+	const host4, host6, carpet = "10.9.1.1/32", "2001:db8:10::1/128", "10.9.0.0/16"
+	f := func(via string, n uint64, destinations ...string) {
 		t.Run(via, func(t *testing.T) {
 			r := newRig(t, 1)
-			for _, l := range loads(t) {
-				r.exactly(l, via, 1500)
+			for _, l := range loads(t, destinations...) {
+				r.exactly(l, via, n)
 			}
 		})
+	}
+	f(wire.AFXDP, 1000, host4, host6, carpet)
+	f(wire.Live, 1000, host4, host6)
+	f(wire.Packet, 100)
+}
+
+func find(t *testing.T, name string) blast.Load {
+	t.Helper()
+	w, err := blast.Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Load()
+}
+
+// Two cores send two parts, each exactly.
+func TestCores(t *testing.T) {
+	const n = 5001
+	r := newRig(t, 2)
+	l := find(t, "W2")
+	for _, via := range []string{wire.AFXDP, wire.Live, wire.Packet} {
+		c := r.config(l, n)
+		c.Via, c.Cores = via, []int{1, 0}
+		got := map[string]int{}
+		result := r.run(c, func(frame []byte) { got[string(frame)]++ })
+		frame := make([]byte, l.MaxLen)
+		for part, share := range []uint64{n/2 + 1, n / 2} {
+			s, err := l.Stream(0, part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			missing := 0
+			for range share {
+				if got[string(frame[:s.Next(frame)])] != 1 {
+					missing++
+				}
+			}
+			core := result.Cores[part]
+			if missing > 0 || core.Sent != share || core.CPU != c.Cores[part] ||
+				via == wire.AFXDP && core.Queue != part {
+				t.Errorf("%s: %d frames of part %d are missing, %+v", via, missing, part, core)
+			}
+		}
+		if len(got) != n || result.Sent != n {
+			t.Errorf("%s: %d frames arrived of %d, sent %d", via, len(got), n, result.Sent)
+		}
+	}
+}
+
+// A rate is kept from the first frame to the last, in pulses too, and ends in time.
+func TestRate(t *testing.T) {
+	r := newRig(t, 1)
+	f := func(via string, shape wire.Shape, want uint64) {
+		t.Helper()
+		c := r.config(find(t, "W4"), 0)
+		c.Via, c.Shape, c.Time = via, shape, time.Second
+		got := uint64(0)
+		var first, last time.Time
+		result := r.run(c, func([]byte) {
+			if last = time.Now(); got == 0 {
+				first = last
+			}
+			got++
+		})
+		if got != want || result.Sent != want {
+			t.Errorf("%s %+v: %d arrived and %d were sent, want %d", via, shape, got, result.Sent,
+				want)
+		}
+		if took := last.Sub(first); took < 600*time.Millisecond || result.Seconds > 1.5 {
+			t.Errorf("%s %+v: took %v, and %v s in all", via, shape, took, result.Seconds)
+		}
+	}
+	for _, via := range []string{wire.AFXDP, wire.Live, wire.Packet} {
+		f(via, wire.Shape{PPS: 2000}, 2000)
+	}
+	f(wire.AFXDP, wire.Shape{PPS: 4000, Ramp: time.Second}, 2000)
+	const pulse = 100 * time.Millisecond
+	f(wire.AFXDP, wire.Shape{PPS: 5000, On: pulse, Off: pulse}, 2500)
+}
+
+// Flat out, in pulses, there is silence between them.
+func TestFlatOut(t *testing.T) {
+	r := newRig(t, 1)
+	const on, off = 50 * time.Millisecond, 400 * time.Millisecond
+	c := r.config(find(t, "W1").Loop(64), 0)
+	c.Shape, c.Time = wire.Shape{On: on, Off: off}, on+off+on
+	gap := time.Duration(0)
+	last := time.Now()
+	result := r.run(c, func([]byte) {
+		now := time.Now()
+		gap = max(gap, now.Sub(last))
+		last = now
+	})
+	if gap < off/2 || result.Sent == 0 || result.Sent != result.Interfaced.TXPackets {
+		t.Errorf("longest silence %v, %+v", gap, result)
+	}
+}
+
+// The end of the context is the end, with a result.
+func TestCancel(t *testing.T) {
+	r := newRig(t, 1)
+	for _, shape := range []wire.Shape{{}, {PPS: 1}, {PPS: 1000, On: 1, Off: time.Hour}} {
+		c := r.config(find(t, "W1"), 0)
+		c.Shape = shape
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		result, err := wire.Run(ctx, c)
+		cancel()
+		if err != nil || result.Sent == 0 || result.Seconds > 1 {
+			t.Errorf("%+v: %+v, %v", shape, result, err)
+		}
+	}
+}
+
+// Hardware addresses are replaced where asked.
+func TestAddresses(t *testing.T) {
+	r := newRig(t, 1)
+	c := r.config(find(t, "W8"), 200)
+	c.Dst, c.Src = &[6]byte{2, 1, 1, 1, 1, 1}, &[6]byte{2, 2, 2, 2, 2, 2}
+	got := 0
+	r.run(c, func(frame []byte) {
+		if [6]byte(frame) != *c.Dst || [6]byte(frame[6:]) != *c.Src {
+			t.Errorf("frame % x", frame)
+		}
+		got++
+	})
+	if got != 200 {
+		t.Errorf("%d frames", got)
+	}
+}
+
+// What cannot be done is said, with what to do.
+func TestRefusals(t *testing.T) {
+	r := newRig(t, 1)
+	f := func(change func(c *wire.Config), want string) {
+		t.Helper()
+		c := r.config(find(t, "W5"), 1)
+		change(&c)
+		result, err := wire.Run(t.Context(), c)
+		if err == nil || !strings.Contains(err.Error(), want) || result.Sent != 0 {
+			t.Errorf("%+v, %v; want an error with %q", result, err, want)
+		}
+	}
+	same := func(*wire.Config) {}
+	f(func(c *wire.Config) { c.Interface = "none0" }, "no such interface")
+	f(func(c *wire.Config) { c.Via = "post" }, "is none of")
+	f(func(c *wire.Config) { c.Cores = []int{0, 0} }, "named twice")
+	f(func(c *wire.Config) { c.Cores = []int{0, 1} }, "2 cores need as many transmit queues")
+	f(func(c *wire.Config) { c.Cores = []int{999} }, "run on CPU 999")
+	f(func(c *wire.Config) { c.Shape.PPS = -1 }, "frames per second")
+	check(t, r.lab.SetMTU(0, 1400))
+	f(same, "its MTU is 1400, and W5 has packets of up to 1500")
+	check(t, r.lab.SetMTU(0, 1500))
+	check(t, r.lab.LinkDown(lab.Sut, 0))
+	f(same, "it has no link")
+	check(t, r.lab.LinkDown(lab.Gen, 0))
+	f(same, "it is down")
+	check(t, r.lab.LinkUp(lab.Sut, 0))
+	check(t, r.lab.LinkUp(lab.Gen, 0))
+	check(t, defaultRoute(r.lab))
+	f(same, "default route")
+	c := r.config(find(t, "W5"), 1)
+	c.Force = true
+	if result, err := wire.Run(t.Context(), c); err != nil || result.Sent != 1 {
+		t.Errorf("by force: %+v, %v", result, err)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// defaultRoute makes one at gen0.
+func defaultRoute(l *lab.Lab) error {
+	return l.Gen().Do(func() error {
+		i, err := netlink.LinkByName(lab.Gen.Interface(0))
+		if err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{
+			LinkIndex: i.Attrs().Index, Scope: netlink.SCOPE_LINK,
+			Dst: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
+		})
+	})
+}
+
+// A queue is one sender's.
+func TestBusy(t *testing.T) {
+	r := newRig(t, 1)
+	c := r.config(find(t, "W1"), 0)
+	c.Shape.PPS = 1000
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	started := make(chan struct{})
+	go func() {
+		defer close(done)
+		begun := false
+		c.Progress = func(wire.Progress) {
+			if !begun {
+				begun = true
+				close(started)
+			}
+		}
+		if _, err := wire.Run(ctx, c); err != nil {
+			t.Error(err)
+		}
+	}()
+	<-started
+	other := r.config(find(t, "W1"), 1)
+	if _, err := wire.Run(t.Context(), other); err == nil ||
+		!strings.Contains(err.Error(), "another AF_XDP socket has the queue") {
+		t.Error(err)
+	}
+	cancel()
+	<-done
+}
+
+// Auto takes the packet socket where AF_XDP is not to be had, and says why.
+func TestAuto(t *testing.T) {
+	r := newRig(t, 1)
+	c := r.config(find(t, "W1"), 100)
+	c.Via = wire.Auto
+	if result := r.run(c, func([]byte) {}); result.Via != wire.AFXDP || result.Mode != "copy" ||
+		!strings.Contains(result.Reason, "zero-copy") {
+		t.Errorf("%+v", result)
+	}
+	c.Cores = []int{0, 1}
+	if result := r.run(c, func([]byte) {}); result.Via != wire.Packet || result.Sent != 100 ||
+		!strings.Contains(result.Reason, "2 cores need as many transmit queues") {
+		t.Errorf("%+v", result)
+	}
+}
+
+// An interface that goes away ends a run, with the frames that were sent before.
+func TestInterfaceGoes(t *testing.T) {
+	for _, via := range []string{wire.AFXDP, wire.Packet} {
+		r := newRig(t, 1)
+		c := r.config(find(t, "W1"), 0)
+		c.Via = via
+		time.AfterFunc(200*time.Millisecond, func() {
+			if err := r.lab.LinkDown(lab.Gen, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		begin := time.Now()
+		result, err := wire.Run(t.Context(), c)
+		if err == nil || result.Sent == 0 || time.Since(begin) > 6*time.Second {
+			t.Errorf("%s: %+v, %v after %v", via, result, err, time.Since(begin))
+		}
 	}
 }

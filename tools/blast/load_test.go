@@ -1,0 +1,240 @@
+package blast
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/decode"
+	"weir/decode/pcap"
+)
+
+// open returns a stream, or fails.
+func open(t *testing.T, l *Load, seed uint64, part int) Stream {
+	t.Helper()
+	s, err := l.Stream(seed, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// frames returns the next n frames of a stream.
+func frames(l *Load, s Stream, n int) (all []string) {
+	b := make([]byte, l.MaxLen)
+	for range n {
+		all = append(all, string(b[:s.Next(b)]))
+	}
+	return all
+}
+
+func same(a, b []string) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// allLoads are all workloads and vectors.
+func allLoads(t *testing.T) (all []Load) {
+	t.Helper()
+	for _, w := range Workloads() {
+		all = append(all, w.Load())
+	}
+	for _, w := range ExportWorkloads() {
+		all = append(all, w.Load(netip.AddrPort{}))
+	}
+	for _, name := range Vectors() {
+		for _, dst := range []string{"10.9.0.0/16", "2001:db8:10::7/128"} {
+			l, err := (&Flow{Vector: name, Dst: Within(dst)}).Load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// A workload's load is the workload, and a vector's is the scenario of that flow.
+func TestLoadsAreTheSame(t *testing.T) {
+	const n = 3000
+	for _, w := range Workloads() {
+		l := w.Load()
+		want := frames(&l, w.Frames(), n)
+		if !same(frames(&l, open(t, &l, 0, 0), n), want) {
+			t.Errorf("%s: other frames", w.Name)
+		}
+	}
+	for _, name := range Vectors() {
+		flow := Flow{Vector: name, Dst: Host("10.0.3.4"), PPS: n, To: time.Second}
+		l, err := flow.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		s := Scenario{Seed: 5, Flows: []Flow{flow}}
+		for _, p := range play(t, &s) {
+			want = append(want, string(p.data))
+		}
+		if !same(frames(&l, open(t, &l, 5, 0), n), want) {
+			t.Errorf("%s: other frames", name)
+		}
+	}
+}
+
+// Seeds and parts make other frames, each the same every time, and none longer than MaxLen.
+func TestLoadSeedsAndParts(t *testing.T) {
+	const n = 100
+	for _, l := range allLoads(t) {
+		seen := map[string]bool{}
+		parts := 3
+		if l.Parts > 0 {
+			parts = l.Parts
+		}
+		for seed := range uint64(3) {
+			for part := range parts {
+				got := frames(&l, open(t, &l, seed, part), n)
+				if !same(got, frames(&l, open(t, &l, seed, part), n)) {
+					t.Errorf("%s: seed %d part %d is not the same twice", l.Name, seed, part)
+				}
+				text := strings.Join(got, "")
+				if seen[text] {
+					t.Errorf("%s: seed %d part %d is no other", l.Name, seed, part)
+				}
+				seen[text] = true
+			}
+		}
+		if _, err := l.Stream(0, -1); err == nil {
+			t.Errorf("%s: a part before the first", l.Name)
+		}
+		if _, err := l.Stream(0, l.Parts); err == nil && l.Parts > 0 {
+			t.Errorf("%s: a part too many", l.Name)
+		}
+	}
+}
+
+// Parts go to the same hosts.
+func TestLoadPartsShareHosts(t *testing.T) {
+	w, err := Find("W2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := w.Load()
+	for part := range 3 {
+		hosts := map[decode.Addr]bool{}
+		decoder, b := decode.Decoder{}, make([]byte, l.MaxLen)
+		for s, i := open(t, &l, 1, part), 0; i < 1<<16; i++ {
+			var r decode.Record
+			n := s.Next(b)
+			if st := decoder.Decode(&r, decode.LinkEthernet, b[:n], uint32(n)); st != decode.OK {
+				t.Fatal(st)
+			}
+			hosts[r.Dst] = true
+		}
+		if len(hosts) != 1<<16 {
+			t.Errorf("part %d: %d hosts", part, len(hosts))
+		}
+	}
+}
+
+// Everything but W8 is decoded, and what has checksums has the right ones.
+func TestLoadsDecode(t *testing.T) {
+	for _, l := range allLoads(t) {
+		decoder, b := decode.Decoder{}, make([]byte, l.MaxLen)
+		for s, i := open(t, &l, 0, 0), 0; i < 500; i++ {
+			var r decode.Record
+			n := s.Next(b)
+			st := decoder.Decode(&r, decode.LinkEthernet, b[:n], uint32(n))
+			if st != decode.OK && l.Name != "W8" {
+				t.Fatalf("%s: %v", l.Name, st)
+			}
+			plain := r.NTunnels+r.NVLAN+r.NMPLS == 0 && r.Fragment == decode.NotFragment
+			if st == decode.OK && plain && l.Name != "W6b" && l.Name != "W8" {
+				checkSums(t, &r, b[:n])
+			}
+		}
+	}
+}
+
+func TestLoop(t *testing.T) {
+	w, err := Find("W5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := w.Load()
+	l := plain.Loop(100)
+	want := frames(&plain, open(t, &plain, 3, 1), 100)
+	got := frames(&l, open(t, &l, 3, 1), 250)
+	if !same(got[:100], want) || !same(got[100:200], want) || !same(got[200:], want[:50]) {
+		t.Error("not the first frames again and again")
+	}
+}
+
+// A capture has the frames that are sent, with their times.
+func TestLoadCapture(t *testing.T) {
+	const n, gap = 300, 7 * time.Microsecond
+	for _, l := range allLoads(t) {
+		var out bytes.Buffer
+		at := func(i uint64) time.Duration { return time.Duration(i) * gap }
+		if err := l.Capture(&out, 2, n, at); err != nil {
+			t.Fatal(err)
+		}
+		r, err := pcap.NewReader("load", &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := frames(&l, open(t, &l, 2, 0), n)
+		var p pcap.Packet
+		for i := range want {
+			if err := r.Next(&p); err != nil {
+				t.Fatal(err)
+			}
+			if string(p.Data) != want[i] || p.Time != defaultStart*1e9+int64(i)*int64(gap) {
+				t.Fatalf("%s: frame %d at %d is another", l.Name, i, p.Time)
+			}
+		}
+		if err := r.Next(&p); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: after the last: %v", l.Name, err)
+		}
+	}
+}
+
+func TestLoad_Failure(t *testing.T) {
+	for _, f := range []Flow{
+		{Vector: "nothing", Dst: Host("10.0.0.1")},
+		{Vector: "syn_flood"},
+		{Vector: "syn_flood", Dst: Host("10.0.0.1"), Src: Host("2001:db8::1")},
+		{Vector: "syn_flood", Dst: Host("10.0.0.1"), Size: Bytes(1 << 17)},
+	} {
+		if _, err := f.Load(); err == nil {
+			t.Errorf("%+v: no error", f)
+		}
+	}
+	w, err := FindExports("F1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := w.Load(netip.MustParseAddrPort("[2001:db8::1]:2055"))
+	if _, err := l.Stream(0, 0); err == nil {
+		t.Error("exports to IPv6: no error")
+	}
+}
+
+func TestLoadNoAllocs(t *testing.T) {
+	for _, l := range allLoads(t) {
+		if l.Parts > 0 {
+			continue // builders of exports are for tests, and allocate
+		}
+		s, b := open(t, &l, 0, 0), make([]byte, l.MaxLen)
+		if n := testing.AllocsPerRun(1000, func() { s.Next(b) }); n != 0 {
+			t.Errorf("%s: %v allocations", l.Name, n)
+		}
+	}
+}
