@@ -17,8 +17,9 @@ const (
 	burst = 512
 	// Bounds of a sleep: what the kernel can do, and how long Ctrl-C may wait.
 	shortNap, longNap = 50 * time.Microsecond, 10 * time.Millisecond
-	// grace is how long after its end a Run sends what was due before.
-	grace = 100 * time.Millisecond
+	// grace is for how long after its end a Run sends what was due before: who was held up catches
+	// up, and who cannot keep up with the rate does not go on for ever.
+	grace = time.Second
 )
 
 // sender is one core's part of a Run.
@@ -87,13 +88,14 @@ func (s *sender) loop(ctx context.Context, start time.Time) error {
 	for ctx.Err() == nil {
 		t := time.Since(start)
 		over := c.Time > 0 && t >= c.Time
+		late := over && t >= c.Time+grace
 		if over {
-			if c.Shape.PPS == 0 || t >= c.Time+grace {
-				return nil
-			}
 			t = c.Time
 		}
 		n, wait := s.due(t)
+		if over && (n == 0 || late || c.Shape.PPS == 0) {
+			return nil
+		}
 		if c.Frames > 0 {
 			left := s.share(c.Frames) - s.given
 			if left == 0 {
@@ -102,9 +104,6 @@ func (s *sender) loop(ctx context.Context, start time.Time) error {
 			n = min(n, left)
 		}
 		if n == 0 {
-			if over {
-				return nil
-			}
 			nap(wait)
 			continue
 		}
