@@ -69,11 +69,11 @@ func newTransmitter(c *Config, index int, flags bindFlags) (t *Transmitter, err 
 			err = errors.Join(err, t.socket.release())
 		}
 	}()
-	umem, err := newUMEM((c.Frames + primed) * c.FrameSize)
+	umem, whole, err := newUMEM((c.Frames + primed) * c.FrameSize)
 	if err != nil {
 		return t, err
 	}
-	t.socket.maps = append(t.socket.maps, umem)
+	t.socket.maps = append(t.socket.maps, whole)
 	t.socket.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return t, fmt.Errorf("open an AF_XDP socket: %w", err)

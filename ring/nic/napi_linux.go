@@ -43,7 +43,8 @@ func (n *napis) write(id uint32, t Timing) error {
 	n.h.mu.Lock()
 	defer n.h.mu.Unlock()
 	err := n.h.generic.ask(n.h.netdev, netdevNAPISet, unix.NLM_F_ACK, slices.Concat(
-		attribute(netdevNAPINumber, nl.Uint32Attr(id)), attribute(netdevNAPIDefer, nl.Uint32Attr(t.Defer)),
+		attribute(netdevNAPINumber, nl.Uint32Attr(id)),
+		attribute(netdevNAPIDefer, nl.Uint32Attr(t.Defer)),
 		attribute(netdevNAPIFlush, nl.Uint64Attr(uint64(t.Flush)))), nil)
 	if gone(err) {
 		err = ErrMissing
