@@ -35,12 +35,19 @@ type planner func([]netip.Prefix, int, uint64) (*counters.Layout, error)
 
 // newTables takes at most three quarters of the machine's memory, and 16 GiB.
 func newTables(plan planner, networks []netip.Prefix, hostgroups int) (t *tables, err error) {
-	t = &tables{seq: 1}
 	total, err := counters.MachineMemory()
 	if err != nil {
 		return nil, err
 	}
-	if t.layout, err = plan(networks, 1, min(1<<34, total/4*3)); err != nil {
+	return newTablesWithin(plan, networks, hostgroups, min(1<<34, total/4*3))
+}
+
+// newTablesWithin takes at most budget bytes.
+func newTablesWithin(
+	plan planner, networks []netip.Prefix, hostgroups int, budget uint64,
+) (t *tables, err error) {
+	t = &tables{seq: 1}
+	if t.layout, err = plan(networks, 1, budget); err != nil {
 		return nil, err
 	}
 	t.policy, err = fastpath.NewPolicy(t.layout, groups(hostgroups), &decode.Decoder{}, 1)
@@ -90,19 +97,30 @@ type worker interface {
 // table is the one that the worker counts in.
 func (t *tables) table() *counters.Table { return t.pair[(t.seq-1)&1] }
 
-// flip moves w to the other table and merges the one that it left, once there is nothing to poll.
-func (t *tables) flip(w worker) error {
-	old := t.table()
+// next returns the table in use, and the epoch with the other one.
+func (t *tables) next() (old *counters.Table, next *fastpath.Epoch) {
+	old = t.table()
 	t.seq++
-	next := &t.epochs[t.seq&1] // nobody holds it: the worker has left it an epoch ago
+	next = &t.epochs[t.seq&1] // nobody holds it: the worker has left it an epoch ago
 	*next = fastpath.Epoch{
 		Seq: t.seq, Policy: t.policy, Table: t.table(), Directory: t.directory,
 	}
+	return old, next
+}
+
+// merge merges and empties a table that the worker has left.
+func (t *tables) merge(old *counters.Table) {
+	t.merger.Reset(0)
+	t.merger.Add(old, 1)
+}
+
+// flip moves w to the other table and merges the one that it left, once there is nothing to poll.
+func (t *tables) flip(w worker) error {
+	old, next := t.next()
 	w.Publish(next)
 	if _, err := w.Step(); err != nil || w.Acked() != t.seq {
 		return fmt.Errorf("flip to epoch %d: acknowledged %d: %w", t.seq, w.Acked(), err)
 	}
-	t.merger.Reset(0)
-	t.merger.Add(old, 1)
+	t.merge(old)
 	return nil
 }

@@ -20,7 +20,7 @@ func newBench() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchPipeline(), newBenchFlows())
+	cmd.AddCommand(newBenchPipeline(), newBenchFlows(), newBenchRx())
 	return cmd
 }
 

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"testing"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -30,8 +29,17 @@ type end struct {
 	netlink   *netlink.Handle
 }
 
+// Test is what New asks of a testing.TB; programs that make labs have no use for that package.
+type Test interface {
+	Helper()
+	Skip(why ...any)
+	Fatal(why ...any)
+	Error(why ...any)
+	Cleanup(f func())
+}
+
 // New is Open for a test, which it skips without the privileges, and closes at the test's end.
-func New(t testing.TB, o Options) *Lab {
+func New(t Test, o Options) *Lab {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
