@@ -21,6 +21,7 @@ type process struct {
 	dir     string
 	done    chan struct{}
 	log     *os.File
+	client  *http.Client // reaches its namespace; nil: it is in ours
 }
 
 // start runs a system on CPU 1.
@@ -29,6 +30,11 @@ func start(o *options, s *system, w *blast.ExportWorkload, dir string) (*process
 	if err != nil {
 		return nil, err
 	}
+	return launch(dir, args, (*exec.Cmd).Start)
+}
+
+// launch runs a command line on CPU 1. What it says is kept in dir.
+func launch(dir string, args []string, begin func(*exec.Cmd) error) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err
@@ -37,7 +43,7 @@ func start(o *options, s *system, w *blast.ExportWorkload, dir string) (*process
 	c := exec.Command("taskset", append([]string{"-c", "1"}, args...)...)
 	c.Stdout, c.Stderr, c.Dir = log, log, dir
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := c.Start(); err != nil {
+	if err := begin(c); err != nil {
 		_ = log.Close()
 		return nil, err
 	}
@@ -65,32 +71,49 @@ func (p *process) stop() {
 // ticks is USER_HZ, in which /proc counts.
 const ticks = 100
 
-// cpu returns the CPU time, user and system, of all processes of the group.
-func (p *process) cpu() (time.Duration, error) {
+// cpuTime is what processes have taken.
+type cpuTime struct{ user, system time.Duration }
+
+func (t cpuTime) total() time.Duration { return t.user + t.system }
+
+func (t cpuTime) minus(o cpuTime) cpuTime { return cpuTime{t.user - o.user, t.system - o.system} }
+
+// cpu returns the CPU time of all processes of the group.
+func (p *process) cpu() (total cpuTime, err error) {
+	_, total, err = p.members()
+	return total, err
+}
+
+// members returns the processes of the group, and their CPU time.
+func (p *process) members() (pids map[int]bool, total cpuTime, err error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return 0, err
+		return nil, total, err
 	}
-	total, found := 0, false
+	pids = map[int]bool{}
 	for _, path := range stats {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			continue // it has ended
 		}
 		// proc_pid_stat(5): behind the name in parentheses come state, ppid, pgrp, …
-		_, rest, _ := strings.Cut(string(text), ") ")
+		first, rest, _ := strings.Cut(string(text), ") ")
 		f := strings.Fields(rest)
 		if len(f) < 13 || f[2] != strconv.Itoa(p.command.Process.Pid) {
 			continue
 		}
+		pid, _, _ := strings.Cut(first, " ")
+		number, _ := strconv.Atoi(pid)
 		user, _ := strconv.Atoi(f[11])
 		system, _ := strconv.Atoi(f[12])
-		total, found = total+user+system, true
+		total.user += time.Duration(user) * time.Second / ticks
+		total.system += time.Duration(system) * time.Second / ticks
+		pids[number] = true
 	}
-	if !found {
-		return 0, fmt.Errorf("it has ended: see %s", p.log.Name())
+	if len(pids) == 0 {
+		return nil, total, fmt.Errorf("it has ended: see %s", p.log.Name())
 	}
-	return time.Duration(total) * time.Second / ticks, nil
+	return pids, total, nil
 }
 
 // drops returns the datagrams that the kernel lost for want of room in the sockets of a port.
@@ -114,7 +137,11 @@ func drops(port int) (n int) {
 // metric returns the sum of the samples of a Prometheus endpoint whose lines begin with name and
 // contain all parts, and keeps what the endpoint says.
 func (p *process) metric(url, name string, parts ...string) (sum float64, err error) {
-	response, err := http.Get(url)
+	client := p.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	response, err := client.Get(url)
 	if err != nil {
 		return 0, err
 	}

@@ -53,7 +53,7 @@ func TestCPU(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if used > 0 {
+		if used.total() > 0 {
 			break
 		}
 		if time.Now().After(deadline) {

@@ -33,6 +33,7 @@ type options struct {
 }
 
 const usage = `usage: peers [options] DIR
+       peers packets [options] DIR
 
 Compares weir with other collectors of flow exports. What they are told, what they say and the
 figures stay in DIR. Needs root.
@@ -65,6 +66,14 @@ func parse(args []string) (o options, err error) {
 }
 
 func run(args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "packets":
+			return runPackets(args[1:])
+		case "ring":
+			return runRing(args[1:])
+		}
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err
@@ -213,7 +222,7 @@ func measure(o *options, s *system, stream *stream, round int) (*result, error) 
 	if err != nil {
 		return nil, err
 	}
-	r.IdleCPU = (rested - resting).Seconds() / idle.Seconds()
+	r.IdleCPU = rested.minus(resting).total().Seconds() / idle.Seconds()
 	port, rate := s.port(stream.workload), float64(o.rate)*stream.share
 	stream.next = 0 // templates come first
 	warm, _, err := stream.send(port, rate, warmUp)
@@ -241,7 +250,7 @@ func measure(o *options, s *system, stream *stream, round int) (*result, error) 
 		return nil, err
 	}
 	r.Loss = 1 - r.Delivered/float64(r.Sent)
-	used := (after - before).Seconds() - r.IdleCPU*time.Since(began).Seconds()
+	used := after.minus(before).total().Seconds() - r.IdleCPU*time.Since(began).Seconds()
 	r.NSPerRecord = used * 1e9 / (float64(timed.records) * r.Delivered / float64(r.Sent))
 	load, _ := os.ReadFile("/proc/loadavg")
 	r.Load = strings.TrimSpace(string(load))

@@ -118,6 +118,16 @@ func deliveredWeir(p *process, datagrams, records int) (float64, error) {
 }
 
 func prepareFastNetMon(_ *options, _ *blast.ExportWorkload, dir string) ([]string, error) {
+	return configureFastNetMon(dir, home, []string{
+		"netflow = on", "netflow_port = 2055", "netflow_host = 127.0.0.1",
+		"netflow_sampling_ratio = 1", "sflow = on", "sflow_port = 6343", "sflow_host = 127.0.0.1",
+		"interfaces = lo", "enable_connection_tracking = on",
+	})
+}
+
+// configureFastNetMon writes FastNetMon's files to dir and returns its command line. Its one limit
+// is out of reach.
+func configureFastNetMon(dir, home string, more []string) ([]string, error) {
 	networks := filepath.Join(dir, "networks")
 	if err := os.WriteFile(networks, []byte(home+"\n"), 0o644); err != nil {
 		return nil, err
@@ -126,19 +136,17 @@ func prepareFastNetMon(_ *options, _ *blast.ExportWorkload, dir string) ([]strin
 	if err := os.WriteFile(nobody, nil, 0o644); err != nil {
 		return nil, err
 	}
-	lines := []string{
+	lines := append([]string{
 		"logging_level = info", "disable_usage_report = on", "enable_ban = on",
 		"networks_list_path = " + networks, "white_list_path = " + nobody,
 		"ban_for_pps = on", "threshold_pps = 1000000000", "ban_for_bandwidth = off",
-		"ban_for_flows = off", "netflow = on", "netflow_port = 2055", "netflow_host = 127.0.0.1",
-		"netflow_sampling_ratio = 1", "sflow = on", "sflow_port = 6343", "sflow_host = 127.0.0.1",
-		"interfaces = lo", "enable_api = off", "prometheus = on", "prometheus_port = 9209",
+		"ban_for_flows = off", "enable_api = off", "prometheus = on", "prometheus_port = 9209",
 		"prometheus_host = 127.0.0.1", "average_calculation_time = 5",
 		"process_incoming_traffic = on", "process_outgoing_traffic = on",
-		"enable_connection_tracking = on", "check_period = 1", "speed_calculation_delay = 1",
+		"check_period = 1", "speed_calculation_delay = 1",
 		"cli_stats_file_path = " + filepath.Join(dir, "stats"),
 		"cli_stats_ipv6_file_path = " + filepath.Join(dir, "stats6"),
-	}
+	}, more...)
 	path := filepath.Join(dir, "fastnetmon.conf")
 	return []string{
 		"fastnetmon", "--configuration_file", path, "--log_to_console", "--disable_pid_logic",

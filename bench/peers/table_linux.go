@@ -44,7 +44,7 @@ func printTable(out io.Writer, all []result) error {
 	return err
 }
 
-func sorted(list []result, f func(*result) float64) []float64 {
+func sorted[T any](list []T, f func(*T) float64) []float64 {
 	values := make([]float64, len(list))
 	for i := range list {
 		values[i] = f(&list[i])

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/asavie/xdp"
+
+	"weir/ring"
+	"weir/ring/afxdp"
+)
+
+// Loops that only count what an AF_XDP socket receives. Each runs in a process of its own: asavie/xdp
+// cannot free a queue while its process lives.
+const (
+	loopWeir        = "weir-ring"
+	loopAsavie      = "asavie-xdp"
+	loopAsavieLarge = "asavie-xdp-4096"
+)
+
+// asavieLarge are frames and slots enough for the bursts that weir's ring has room for; by default
+// there are 128 and 64.
+const asavieLarge = 4096
+
+// runRing is `peers ring LOOP IFACE`: it counts until SIGTERM, and then says how many there were.
+func runRing(args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: peers ring LOOP IFACE")
+	}
+	runtime.LockOSThread()
+	var count atomic.Uint64
+	over := make(chan os.Signal, 1)
+	signal.Notify(over, syscall.SIGTERM)
+	failed := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		failed <- countFrames(args[0], args[1], &count)
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-over:
+	}
+	fmt.Printf("\n%s%d\n", counted, count.Load())
+	return nil
+}
+
+// counted begins the line with the count.
+const counted = "counted "
+
+// countFrames runs a loop, and does not return but for an error.
+func countFrames(loop, name string, count *atomic.Uint64) error {
+	switch loop {
+	case loopWeir:
+		return countWeir(name, count)
+	case loopAsavie:
+		return countAsavie(name, nil, count)
+	case loopAsavieLarge:
+		return countAsavie(name, &xdp.SocketOptions{
+			NumFrames: asavieLarge, FrameSize: 2048,
+			FillRingNumDescs: asavieLarge, CompletionRingNumDescs: 64,
+			RxRingNumDescs: asavieLarge, TxRingNumDescs: 64,
+		}, count)
+	}
+	return fmt.Errorf("find loop %q: it is none of %s, %s, %s", loop, loopWeir, loopAsavie,
+		loopAsavieLarge)
+}
+
+func countWeir(name string, count *atomic.Uint64) error {
+	m, err := afxdp.Open(afxdp.Config{
+		Interface: name, Workers: 1, Clock: func() int64 { return time.Now().UnixNano() },
+	})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	source := m.Sources()[0]
+	batch, total := new(ring.Batch), uint64(0)
+	for {
+		n, err := source.Poll(batch)
+		if err != nil {
+			return err
+		}
+		source.Release(batch)
+		total += uint64(n)
+		count.Store(total)
+	}
+}
+
+// countAsavie is the loop of that module's own example dumpframes, without the printing.
+func countAsavie(name string, o *xdp.SocketOptions, count *atomic.Uint64) error {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return err
+	}
+	program, err := xdp.NewProgram(1)
+	if err != nil {
+		return fmt.Errorf("load asavie/xdp's program: %w", err)
+	}
+	defer program.Close()
+	if err := program.Attach(i.Index); err != nil {
+		return fmt.Errorf("attach to %s: %w", name, err)
+	}
+	socket, err := xdp.NewSocket(i.Index, 0, o)
+	if err != nil {
+		return fmt.Errorf("open socket on %s: %w", name, err)
+	}
+	if err := program.Register(0, socket.FD()); err != nil {
+		return fmt.Errorf("register socket: %w", err)
+	}
+	total := uint64(0)
+	for {
+		if n := socket.NumFreeFillSlots(); n > 0 {
+			socket.Fill(socket.GetDescs(n))
+		}
+		n, _, err := socket.Poll(-1)
+		if err != nil {
+			return fmt.Errorf("poll: %w", err)
+		}
+		if n > 0 {
+			total += uint64(len(socket.Receive(n)))
+			count.Store(total)
+		}
+	}
+}
+
+// deliveredRing ends the loop and reads what it counted.
+func deliveredRing(p *process) (float64, error) {
+	p.stop()
+	text, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		return 0, err
+	}
+	_, line, ok := strings.Cut(string(text), "\n"+counted)
+	if !ok {
+		return 0, fmt.Errorf("%s has no count", p.log.Name())
+	}
+	var n float64
+	_, err = fmt.Sscan(line, &n)
+	return n, err
+}
