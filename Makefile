@@ -26,6 +26,7 @@ VETTED = linux/arm64 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo lab test zerocopy race test386 fuzz bench bench-flows pgo vet lint cross clean
+.PHONY: help build demo lab test race test386 fuzz bench bench-flows bench-peers pgo vet lint cross clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +71,10 @@ bench-flows: build ## Compare flow collectors on this machine, as root; files in
 	@sh tools/deps peers
 	GOBIN=$(abspath $(PEERS))/bin $(GO) install $(GOFLOW2)
 	PATH="$$PATH:/usr/sbin" $(GO) run ./bench/peers -goflow2 $(abspath $(PEERS))/bin/goflow2 $(PEERS)
+
+bench-peers: build ## Compare systems that receive packets, as root; files in PEERS
+	@sh tools/deps peers
+	PATH="$$PATH:/usr/sbin" $(GO) run ./bench/peers packets $(PEERS)
 
 pgo: ## Renew default.pgo, the profile that builds are optimized by
 	$(BUILD) -pgo=off -o weir .

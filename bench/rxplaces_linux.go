@@ -2,6 +2,7 @@ package bench
 
 import (
 	"maps"
+	"strings"
 
 	"weir/ring/afpacket"
 	"weir/ring/afxdp"
@@ -57,4 +58,22 @@ func (r *RxRun) account(d drops, shed uint64, ours bool) {
 		return
 	}
 	r.Sent = counted
+}
+
+// account says where packets were lost between two scrapes of the daemon's metrics. Those that the
+// generator sent and nobody has counted were lost on the link.
+func (h *Hold) account(before, after map[string]float64) {
+	since := func(name string) uint64 { return uint64(max(0, after[name]-before[name])) }
+	h.Received, h.LateFlips = since("weir_core_packets_total"), since("weir_late_flips_total")
+	shed := since("weir_shed_packets_total")
+	h.Lost = Lost{
+		LostLink: 0, LostXDP: since("weir_rx_passed_packets_total"), LostRing: 0, LostTable: shed,
+	}
+	for name := range after {
+		if reason, ok := strings.CutPrefix(name, metricDropped); ok {
+			h.Lost[placeOf(reason)] += since(name)
+		}
+	}
+	counted := h.Received + h.Lost.Total() - shed // which was received
+	h.Lost[LostLink] += h.Sent - min(h.Sent, counted)
 }

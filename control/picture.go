@@ -47,7 +47,7 @@ type NetworkSecond struct {
 // WorkerSecond is one worker's last second.
 type WorkerSecond struct {
 	Number   int
-	Second   counters.Stats // Received, Bytes, Shed, Busy and Fill alone
+	Second   counters.Stats // Received, Bytes, Shed, Busy, Gap and Fill alone
 	Total    rate.Pipeline  // since the start
 	Late     bool           // has not answered the last flip
 	Answered int64          // when it last did, nanoseconds since 1970 UTC

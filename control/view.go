@@ -339,6 +339,7 @@ func (w *worker) account(s *counters.Stats) {
 	w.second.Bytes += s.Bytes
 	w.second.Shed += s.Shed
 	w.second.Busy += s.Busy
+	w.second.Gap = max(w.second.Gap, s.Gap)
 	w.second.Fill = max(w.second.Fill, s.Fill)
 }
 

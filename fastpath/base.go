@@ -95,7 +95,9 @@ func (w *base) poll() (int, error) {
 	}
 	s := &w.epoch.Table.Stats
 	if w.last != 0 {
-		s.Busy += uint64(w.batch.Now - w.last)
+		gap := uint64(w.batch.Now - w.last)
+		s.Busy += gap
+		s.Gap = max(s.Gap, gap)
 	}
 	w.last = w.batch.Now
 	n = min(n, ring.BurstSize)

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,7 +181,7 @@ func measurePackets(
 		return nil, err
 	}
 	defer p.stop()
-	p.client = clientIn(l.Sut())
+	p.client = l.Sut().Client()
 	time.Sleep(settle)
 	r = &packetResult{
 		Type: "bench", Bench: "peers-packets", System: s.name, Version: s.version(),
@@ -193,18 +191,6 @@ func measurePackets(
 		r.Via = "afxdp"
 	}
 	return r, r.measure(o, s, p, l, w)
-}
-
-// clientIn returns a client that connects from a namespace.
-func clientIn(n lab.Namespace) *http.Client {
-	dial := func(ctx context.Context, network, address string) (c net.Conn, err error) {
-		err = n.Do(func() error {
-			c, err = new(net.Dialer).DialContext(ctx, network, address)
-			return err
-		})
-		return c, err
-	}
-	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
 
 // measure fills in what a system that has begun does.

@@ -40,7 +40,8 @@ func (d *Daemon) Metrics() *prometheus.Snapshot {
 		w := &p.Workers[i]
 		s.Workers = append(s.Workers, prometheus.Worker{
 			Worker: w.Number, Core: d.coreOf(w.Number), Packets: w.Total.Received,
-			Busy: busy(w, p.Window), Fill: float64(w.Second.Fill) / 100,
+			Busy: busy(w, p.Window), Gap: float64(w.Second.Gap) / 1e9,
+			Fill: float64(w.Second.Fill) / 100,
 		})
 	}
 	s.Flows = d.flowMetrics(&p)

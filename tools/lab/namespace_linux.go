@@ -1,8 +1,11 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +42,18 @@ func (n Namespace) Do(f func() error) error {
 
 // Start starts cmd in the namespace.
 func (n Namespace) Start(cmd *exec.Cmd) error { return n.Do(cmd.Start) }
+
+// Client returns an HTTP client that connects from the namespace, anew each time.
+func (n Namespace) Client() *http.Client {
+	dial := func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		err = n.Do(func() error {
+			c, err = new(net.Dialer).DialContext(ctx, network, address)
+			return err
+		})
+		return c, err
+	}
+	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+}
 
 // write sets values below /proc/sys/net, which shows the namespace of the thread that asks.
 func (n Namespace) write(value string, names ...string) error {

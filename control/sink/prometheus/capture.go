@@ -101,6 +101,9 @@ func workerFamilies() []family {
 					out.add(w.Busy, core(w.Core), strconv.Itoa(w.Worker))
 				}
 			}),
+		gauges("weir_core_longest_gap_seconds", "worker",
+			"The longest that the worker left a ring in use alone in the last second.",
+			eachWorker(func(w *Worker) float64 { return w.Gap })),
 		counters("weir_core_packets_total", "worker",
 			"Frames, or datagrams of flow exports, that the worker received.",
 			eachWorker(func(w *Worker) float64 { return float64(w.Packets) })),

@@ -56,7 +56,7 @@ func sample() *Snapshot {
 			{Name: "eth2", Queues: []Queue{{Up: true, Received: 7, Bytes: 700}}},
 		},
 		Workers: []Worker{
-			{Worker: 0, Core: 2, Packets: 1010, Busy: .25, Fill: .5},
+			{Worker: 0, Core: 2, Packets: 1010, Busy: .25, Gap: .002, Fill: .5},
 			{Worker: 1, Core: -1, Packets: 7},
 		},
 		Packets: Packets{

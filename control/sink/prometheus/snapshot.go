@@ -80,6 +80,7 @@ type Worker struct {
 	Core    int     // -1: not pinned
 	Packets uint64  // received
 	Busy    float64 // part of the last second spent on packets, 0 to 1
+	Gap     float64 // the longest that a ring in use was left alone in the last second, seconds
 	Fill    float64 // of its ring, the highest of the last second, 0 to 1
 }
 
