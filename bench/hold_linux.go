@@ -132,7 +132,8 @@ func (d *holder) answers(ctx context.Context) error {
 		default:
 		}
 		if time.Now().After(end) || ctx.Err() != nil {
-			return fmt.Errorf("weir does not answer (%w): %s", errors.Join(err, ctx.Err()), d.said())
+			err = errors.Join(err, ctx.Err())
+			return fmt.Errorf("weir does not answer (%w): %s", err, d.said())
 		}
 	}
 }
@@ -188,7 +189,8 @@ func (d *holder) disturb(ctx context.Context, h *Hold) error {
 		}
 		r, err := d.api.Reload(context.WithoutCancel(ctx), false)
 		if err != nil || !r.OK || len(r.Changes) == 0 {
-			return fmt.Errorf("reload %d: %d changes, %v: %w", h.Reloads, len(r.Changes), r.Errors, err)
+			return fmt.Errorf("reload %d: %d changes, %v: %w", h.Reloads, len(r.Changes),
+				r.Errors, err)
 		}
 		h.Reloads++
 		if _, err := d.scrape(); err != nil {

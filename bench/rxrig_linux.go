@@ -34,7 +34,8 @@ type rig struct {
 	tables *tables
 	worker *fastpath.Worker
 	stop   atomic.Bool
-	ask    chan chan cpuTime
+	thread int // the worker's
+	ask    chan chan time.Duration
 	asked  atomic.Bool
 	ended  chan error
 }
@@ -44,12 +45,6 @@ type receiver interface {
 	Run(ctx context.Context, tell func(state, reason string))
 	Close() error
 }
-
-// cpuTime is what a thread has taken.
-type cpuTime struct{ user, system time.Duration }
-
-func (t cpuTime) minus(o cpuTime) cpuTime { return cpuTime{t.user - o.user, t.system - o.system} }
-func (t cpuTime) total() time.Duration    { return t.user + t.system }
 
 // watched is a source, and the longest time that nobody looked at it.
 //
@@ -79,7 +74,7 @@ func (w *watched) Poll(b *ring.Batch) (int, error) {
 
 // newRig opens everything, and starts the worker on the last CPU.
 func newRig(c *RxConfig) (r *rig, err error) {
-	r = &rig{config: *c, ask: make(chan chan cpuTime, 1), ended: make(chan error, 1)}
+	r = &rig{config: *c, ask: make(chan chan time.Duration, 1), ended: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -161,36 +156,28 @@ func (r *rig) granted() string {
 
 // work is the worker's goroutine.
 func (r *rig) work() error {
-	if err := fastpath.Pin(runtime.NumCPU() - 1); err != nil {
+	if err := fastpath.Pin(workerCPU()); err != nil {
 		return err
 	}
+	r.thread = unix.Gettid()
 	for !r.stop.Load() {
 		if _, err := r.worker.Step(); err != nil {
 			return err
 		}
 		if r.asked.Load() {
 			r.asked.Store(false)
-			(<-r.ask) <- ownTime()
+			(<-r.ask) <- threadTime()
 		}
 	}
 	return nil
-}
-
-// ownTime returns the CPU time of the calling thread.
-func ownTime() cpuTime {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
-		panic("BUG: read the thread's CPU time: " + err.Error())
-	}
-	return cpuTime{time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano())}
 }
 
 // patience bounds the wait for the worker, which looks around every few milliseconds.
 const patience = 5 * time.Second
 
 // cpu asks the worker for its CPU time.
-func (r *rig) cpu() (cpuTime, error) {
-	answer := make(chan cpuTime, 1)
+func (r *rig) cpu() (time.Duration, error) {
+	answer := make(chan time.Duration, 1)
 	r.ask <- answer
 	r.asked.Store(true)
 	select {
@@ -198,9 +185,9 @@ func (r *rig) cpu() (cpuTime, error) {
 		return t, nil
 	case err := <-r.ended:
 		r.ended <- err
-		return cpuTime{}, fmt.Errorf("the worker has ended: %w", err)
+		return 0, fmt.Errorf("the worker has ended: %w", err)
 	case <-time.After(patience):
-		return cpuTime{}, errors.New("the worker does not answer")
+		return 0, errors.New("the worker does not answer")
 	}
 }
 
@@ -283,6 +270,11 @@ func (r *rig) run(ctx context.Context, pps float64) (out RxRun, err error) {
 	if err != nil {
 		return out, err
 	}
+	samples, err := NewSamples(workerCPU())
+	if err != nil {
+		return out, err
+	}
+	defer samples.Close()
 	start := time.Now()
 	var sent uint64
 	var failed error
@@ -303,6 +295,10 @@ func (r *rig) run(ctx context.Context, pps float64) (out RxRun, err error) {
 	if err != nil {
 		return out, err
 	}
+	all, own, err := samples.Stop(func(_, thread int) bool { return thread == r.thread })
+	if err != nil {
+		return out, err
+	}
 	if err := r.flip(&sum, &fill); err != nil {
 		return out, err
 	}
@@ -310,7 +306,7 @@ func (r *rig) run(ctx context.Context, pps float64) (out RxRun, err error) {
 	out.Sent, out.Received, out.Unplaced = sent, sum.Received, sum.Unplaced
 	out.Fill, out.Gap = int(fill), float64(r.source.gap.Load())/1e6
 	out.account(r.places().since(before), sum.Shed, r.gen != nil)
-	out.perPacket(after.minus(used))
+	out.perPacket(after-used, float64(own)/float64(max(1, all)))
 	return out, nil
 }
 
@@ -336,9 +332,12 @@ func (r *rig) control(over chan struct{}, sum *rate.Pipeline, fill *uint8) error
 	}
 }
 
-// perPacket fills in what depends on the CPU time.
-func (r *RxRun) perPacket(used cpuTime) {
-	n := float64(max(1, r.Received))
-	r.User, r.System = float64(used.user.Nanoseconds())/n, float64(used.system.Nanoseconds())/n
+// perPacket fills in what depends on the CPU time, of which a part is user time.
+func (r *RxRun) perPacket(used time.Duration, user float64) {
+	ns := float64(used.Nanoseconds()) / float64(max(1, r.Received))
+	r.User, r.System = ns*user, ns*(1-user)
 	r.MPPS = float64(r.Received) / r.Seconds / 1e6
 }
+
+// workerCPU is the last.
+func workerCPU() int { return runtime.NumCPU() - 1 }

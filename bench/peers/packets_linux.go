@@ -243,11 +243,11 @@ func (r *packetResult) watch(p *process, f func() error) (used cpuTime, err erro
 	if err != nil {
 		return used, err
 	}
-	samples, err := newSplit()
+	samples, err := bench.NewSamples(1)
 	if err != nil {
 		return used, err
 	}
-	defer samples.close()
+	defer samples.Close()
 	if err := f(); err != nil {
 		return used, err
 	}
@@ -255,7 +255,7 @@ func (r *packetResult) watch(p *process, f func() error) (used cpuTime, err erro
 	if err != nil {
 		return used, err
 	}
-	all, user, err := samples.stop(pids)
+	all, user, err := samples.Stop(func(process, _ int) bool { return pids[process] })
 	if err != nil {
 		return used, err
 	}

@@ -2,13 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"weir/bench"
 )
 
 func TestPacketTable(t *testing.T) {
@@ -42,43 +41,13 @@ func TestPacketTable(t *testing.T) {
 	}
 }
 
-func TestCountSamples(t *testing.T) {
-	var data []byte
-	record := func(kind uint32, mode uint16, pid uint32, more int) {
-		b := make([]byte, sampleRecord+more)
-		binary.NativeEndian.PutUint32(b, kind)
-		binary.NativeEndian.PutUint16(b[sampleMisc:], mode)
-		binary.NativeEndian.PutUint16(b[sampleSize:], uint16(len(b)))
-		binary.NativeEndian.PutUint32(b[samplePID:], pid)
-		data = append(data, b...)
-	}
-	const kernel, user = 1, 2
-	record(unix.PERF_RECORD_SAMPLE, kernel, 7, 0)
-	record(unix.PERF_RECORD_SAMPLE, user, 7, 0)
-	record(unix.PERF_RECORD_SAMPLE, user|1<<14, 7, 0)
-	record(unix.PERF_RECORD_LOST, user, 7, 8)
-	record(unix.PERF_RECORD_SAMPLE, user, 8, 0)
-	record(unix.PERF_RECORD_SAMPLE, kernel, 9, 0)
-	f := func(data []byte, wantAll, wantUser int) {
-		t.Helper()
-		all, own := countSamples(data, map[int]bool{7: true, 9: true})
-		if all != wantAll || own != wantUser {
-			t.Errorf("%d samples, %d of the program's own; not %d, %d", all, own, wantAll, wantUser)
-		}
-	}
-	f(data, 4, 2)
-	f(data[:len(data)-1], 3, 2)
-	f(nil, 0, 0)
-	f(make([]byte, 64), 0, 0) // records of no size
-}
-
 // A loop without system calls is all its own.
-func TestSplit(t *testing.T) {
-	samples, err := newSplit()
+func TestSamples(t *testing.T) {
+	samples, err := bench.NewSamples(1)
 	if err != nil {
 		t.Skipf("no samples here: %v", err)
 	}
-	defer samples.close()
+	defer samples.Close()
 	p, err := launch(t.TempDir(), []string{"sh", "-c", "while :; do :; done"}, (*exec.Cmd).Start)
 	if err != nil {
 		t.Skip(err)
@@ -89,7 +58,7 @@ func TestSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, user, err := samples.stop(pids)
+	all, user, err := samples.Stop(func(process, _ int) bool { return pids[process] })
 	if err != nil || all < 50 || user < all/2 {
 		t.Errorf("%d samples, %d of the program's own, %v", all, user, err)
 	}

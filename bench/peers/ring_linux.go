@@ -18,8 +18,8 @@ import (
 	"weir/ring/afxdp"
 )
 
-// Loops that only count what an AF_XDP socket receives. Each runs in a process of its own: asavie/xdp
-// cannot free a queue while its process lives.
+// Loops that only count what an AF_XDP socket receives. Each runs in a process of its own:
+// asavie/xdp cannot free a queue while its process lives.
 const (
 	loopWeir        = "weir-ring"
 	loopAsavie      = "asavie-xdp"

@@ -39,8 +39,8 @@ func newBenchRx() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rx [IFACE | --veth]",
 		Short: "CPU time and losses of a worker on a live interface; the highest rate without loss",
-		Long: `Receive what comes to IFACE, or what a generator sends to a veth made for this, with the
-real source, worker and tables. It needs root. The generator and the kernel's half of the work
+		Long: `Receive what comes to IFACE, or what a generator sends to a veth made for this, with
+the real source, worker and tables. It needs root. The generator and the kernel's half of the work
 have CPU 0, the worker has the last: figures of a veth are no line rates.`,
 		Args: cobra.MaximumNArgs(1),
 	}

@@ -10,9 +10,9 @@ import (
 
 func TestBenchRxUsage(t *testing.T) {
 	for _, args := range []string{
-		"", "eth0 --veth", "eth0 --ndr", "eth0 --hold 1s", "--veth --via pcap", "--veth --workload W5",
-		"--veth --runs 0", "--veth --tries 0", "--veth --trial 0s", "--veth --loss 100",
-		"--veth --at 0%", "--veth --at 101", "--veth --at half", "eth0 eth1",
+		"", "eth0 --veth", "eth0 --ndr", "eth0 --hold 1s", "--veth --via pcap",
+		"--veth --workload W5", "--veth --runs 0", "--veth --tries 0", "--veth --trial 0s",
+		"--veth --loss 100", "--veth --at 0%", "--veth --at 101", "--veth --at half", "eth0 eth1",
 	} {
 		if status, _, _ := run("bench rx " + args); status != exitUsage {
 			t.Errorf("%q: exit %d", args, status)
@@ -32,8 +32,8 @@ func TestPercent(t *testing.T) {
 func TestBenchRx(t *testing.T) {
 	lab.New(t, lab.Options{}) // skips where there is none
 	t.Setenv(asWeir, "1")     // for the daemon
-	status, out, said := run("bench rx --veth --workload W1 -o json --trial 300ms --ndr --tries 3 " +
-		"--max 20000 --hold 2500ms --at 50%")
+	status, out, said := run("bench rx --veth --workload W1 -o json --trial 300ms --ndr " +
+		"--tries 3 --max 20000 --hold 2500ms --at 50%")
 	var r bench.RxResult
 	if status != exitOK {
 		t.Fatalf("exit %d: %s", status, said)

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"encoding/binary"
@@ -7,10 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// split tells which part of the CPU time of processes on CPU 1 is their own, and which the kernel's.
-// What /proc says of that is guessed from the timer's ticks, which a process that other ticks wake
-// up never meets; the sum alone is measured there. So the kernel's sampling clock is asked instead.
-type split struct {
+// Samples tell which part of the CPU time of threads on one CPU is their own, and which the
+// kernel's. What /proc and getrusage(2) say of that is guessed from the timer's ticks, which a
+// thread that ticks wake up never meets; only the sum is measured there. So the kernel's sampling
+// clock is asked instead.
+type Samples struct {
 	fd  int
 	mem []byte
 }
@@ -21,16 +22,16 @@ const (
 	samplePages = 1 << 10
 )
 
-// newSplit begins to sample.
-func newSplit() (*split, error) {
+// NewSamples begins to sample a CPU. It needs root; Close gives it back.
+func NewSamples(cpu int) (*Samples, error) {
 	fd, err := unix.PerfEventOpen(&unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK,
 		Sample: sampleRate, Sample_type: unix.PERF_SAMPLE_TID, Bits: unix.PerfBitFreq,
-	}, -1, 1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	}, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("sample CPU 1: %w", err)
+		return nil, fmt.Errorf("sample CPU %d: %w", cpu, err)
 	}
-	s := &split{fd: fd}
+	s := &Samples{fd: fd}
 	s.mem, err = unix.Mmap(fd, 0, (1+samplePages)*unix.Getpagesize(),
 		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -46,13 +47,14 @@ const (
 	sampleMisc   = 4
 	sampleSize   = 6
 	samplePID    = 8
+	sampleTID    = 12
 	sampleRecord = 16
 )
 
-// stop ends sampling and returns how many samples met these processes, and how many of these their
-// own code.
-func (s *split) stop(processes map[int]bool) (all, user int, err error) {
-	defer s.close()
+// Stop ends sampling and returns how many samples met the threads that are wanted, and how many of
+// these their own code.
+func (s *Samples) Stop(wanted func(process, thread int) bool) (all, user int, err error) {
+	defer s.Close()
 	if err := unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_DISABLE, 0); err != nil {
 		return 0, 0, fmt.Errorf("end sampling: %w", err)
 	}
@@ -62,20 +64,20 @@ func (s *split) stop(processes map[int]bool) (all, user int, err error) {
 	if head > uint64(len(data)) {
 		return 0, 0, fmt.Errorf("%d bytes of samples, room for %d", head, len(data))
 	}
-	all, user = countSamples(data[:head], processes)
+	all, user = countSamples(data[:head], wanted)
 	return all, user, nil
 }
 
 // countSamples reads records as the kernel writes them.
-func countSamples(data []byte, processes map[int]bool) (all, user int) {
+func countSamples(data []byte, wanted func(process, thread int) bool) (all, user int) {
 	order := binary.NativeEndian
 	for len(data) >= sampleRecord {
 		size := int(order.Uint16(data[sampleSize:]))
 		if size < sampleRecord || size > len(data) {
 			break
 		}
-		pid := int(order.Uint32(data[samplePID:]))
-		if order.Uint32(data) == unix.PERF_RECORD_SAMPLE && processes[pid] {
+		process, thread := int(order.Uint32(data[samplePID:])), int(order.Uint32(data[sampleTID:]))
+		if order.Uint32(data) == unix.PERF_RECORD_SAMPLE && wanted(process, thread) {
 			all++
 			const modeMask, modeUser = 7, 2 // PERF_RECORD_MISC_CPUMODE_MASK, …_USER
 			if order.Uint16(data[sampleMisc:])&modeMask == modeUser {
@@ -87,7 +89,8 @@ func countSamples(data []byte, processes map[int]bool) (all, user int) {
 	return all, user
 }
 
-func (s *split) close() {
+// Close may be called again.
+func (s *Samples) Close() {
 	if s.mem != nil {
 		_ = unix.Munmap(s.mem)
 		_ = unix.Close(s.fd)
