@@ -21,7 +21,7 @@ const nothing = 1e-3
 
 // Rate is the highest rate that a search found.
 type Rate struct {
-	PPS     float64 `json:"pps"` // sent in the trial that passed; 0: none did
+	PPS     float64 `json:"pps"` // sent in the trial that passed; if none did, Search.Lowest
 	Loss    float64 `json:"loss"`
 	Allowed float64 `json:"loss_allowed"`
 	// Bound says that the generator reached no rate at which more was lost.
@@ -56,7 +56,7 @@ func (s *Search) Run(trial func(pps float64) (Trial, error)) (r Rate, err error)
 	if err := s.check(); err != nil {
 		return r, err
 	}
-	r.Allowed = s.Allowed
+	r.Allowed, r.PPS = s.Allowed, s.Lowest
 	pass, fail := s.Lowest, s.Highest
 	at := fail
 	for {

@@ -95,6 +95,10 @@ func TestSearchFailure(t *testing.T) {
 	if err != nil || r.PPS != 0 || r.Bound || len(r.Trials) > 12 {
 		t.Errorf("everything is lost: %+v, %v", r, err)
 	}
+	r, err = (&Search{Lowest: 2e5, Highest: 1e6, Within: 0.1}).Run(none.trial)
+	if err != nil || r.PPS != 2e5 {
+		t.Errorf("nothing passes but what is known to: %+v, %v", r, err)
+	}
 	broken := errors.New("broken")
 	_, err = (&Search{Highest: 1e6, Within: 0.1}).Run(func(float64) (Trial, error) {
 		return Trial{}, broken
