@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -11,8 +10,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/asavie/xdp"
 
 	"weir/ring"
 	"weir/ring/afxdp"
@@ -25,10 +22,6 @@ const (
 	loopAsavie      = "asavie-xdp"
 	loopAsavieLarge = "asavie-xdp-4096"
 )
-
-// asavieLarge are frames and slots enough for the bursts that weir's ring has room for; by default
-// there are 128 and 64.
-const asavieLarge = 4096
 
 // runRing is `peers ring LOOP IFACE`: it counts until SIGTERM, and then says how many there were.
 func runRing(args []string) error {
@@ -62,13 +55,9 @@ func countFrames(loop, name string, count *atomic.Uint64) error {
 	case loopWeir:
 		return countWeir(name, count)
 	case loopAsavie:
-		return countAsavie(name, nil, count)
+		return countAsavie(name, false, count)
 	case loopAsavieLarge:
-		return countAsavie(name, &xdp.SocketOptions{
-			NumFrames: asavieLarge, FrameSize: 2048,
-			FillRingNumDescs: asavieLarge, CompletionRingNumDescs: 64,
-			RxRingNumDescs: asavieLarge, TxRingNumDescs: 64,
-		}, count)
+		return countAsavie(name, true, count)
 	}
 	return fmt.Errorf("find loop %q: it is none of %s, %s, %s", loop, loopWeir, loopAsavie,
 		loopAsavieLarge)
@@ -92,43 +81,6 @@ func countWeir(name string, count *atomic.Uint64) error {
 		source.Release(batch)
 		total += uint64(n)
 		count.Store(total)
-	}
-}
-
-// countAsavie is the loop of that module's own example dumpframes, without the printing.
-func countAsavie(name string, o *xdp.SocketOptions, count *atomic.Uint64) error {
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		return err
-	}
-	program, err := xdp.NewProgram(1)
-	if err != nil {
-		return fmt.Errorf("load asavie/xdp's program: %w", err)
-	}
-	defer program.Close()
-	if err := program.Attach(i.Index); err != nil {
-		return fmt.Errorf("attach to %s: %w", name, err)
-	}
-	socket, err := xdp.NewSocket(i.Index, 0, o)
-	if err != nil {
-		return fmt.Errorf("open socket on %s: %w", name, err)
-	}
-	if err := program.Register(0, socket.FD()); err != nil {
-		return fmt.Errorf("register socket: %w", err)
-	}
-	total := uint64(0)
-	for {
-		if n := socket.NumFreeFillSlots(); n > 0 {
-			socket.Fill(socket.GetDescs(n))
-		}
-		n, _, err := socket.Poll(-1)
-		if err != nil {
-			return fmt.Errorf("poll: %w", err)
-		}
-		if n > 0 {
-			total += uint64(len(socket.Receive(n)))
-			count.Store(total)
-		}
 	}
 }
 
