@@ -123,13 +123,7 @@ func (l *Layout) mergerBytes() uint64 {
 
 // Reset empties the merger; offsets of entries count from start.
 func (g *Merger) Reset(start int64) {
-	for i := range g.n {
-		if e := &g.entries[i]; e.flags&entryListed == 0 {
-			g.index[e.slot] = 0
-			g.active[e.slot/64] = 0
-		}
-		g.entries[i] = Entry{}
-	}
+	g.forget()
 	for i := range g.told[:min(g.n, len(g.told))] {
 		told := &g.told[i]
 		told.sums.reset()
@@ -140,6 +134,26 @@ func (g *Merger) Reset(start int64) {
 	}
 	g.unions.reset()
 	g.n, g.listed, g.sorted, g.Overflow, g.Start = 0, 0, true, 0, start
+}
+
+// forget empties the index. Where much of it is in use its bitmap is walked instead of the entries,
+// which are 30 times as large; add clears these.
+func (g *Merger) forget() {
+	if g.n < len(g.active)/8 {
+		for i := range g.entries[:g.n] {
+			if e := &g.entries[i]; e.flags&entryListed == 0 {
+				g.index[e.slot] = 0
+				g.active[e.slot/64] = 0
+			}
+		}
+		return
+	}
+	for w, word := range g.active {
+		if word != 0 {
+			clear(g.index[w*64 : min(w*64+64, len(g.index))])
+			g.active[w] = 0
+		}
+	}
 }
 
 // Add adds t, whose worker has acknowledged its successor, and clears it. Packets and bytes are
@@ -216,6 +230,7 @@ func (g *Merger) add() *Entry {
 	}
 	g.n++
 	e := &g.entries[g.n-1]
+	*e = Entry{}
 	if g.told != nil {
 		e.flow = uint32(g.n - 1)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"unsafe"
 )
@@ -91,7 +92,35 @@ type side struct {
 	outgoing bool
 }
 
+// add adds tables to g: by Add alone, or in so many shares at the same time.
+func add(g *Merger, shares int, tables ...*Table) {
+	if shares > 0 {
+		for _, t := range tables {
+			g.Reserve(t)
+		}
+		var all sync.WaitGroup
+		for number := range shares {
+			all.Go(func() {
+				for _, t := range tables {
+					g.AddShare(t, 1, number, shares)
+				}
+			})
+		}
+		all.Wait()
+	}
+	for _, t := range tables {
+		g.Add(t, 1)
+	}
+}
+
 func TestMergeMatchesMap(t *testing.T) {
+	for _, shares := range []int{0, 1, 3} {
+		mergeMatchesMap(t, shares)
+	}
+}
+
+func mergeMatchesMap(t *testing.T, shares int) {
+	t.Helper()
 	for _, workers := range []int{1, 3} {
 		l := newLayout(t, workers, "10.0.0.0/24", "10.0.2.0/23", "2001:db8::/120", "192.0.2.7/32")
 		m := newMemory(t)
@@ -113,9 +142,11 @@ func TestMergeMatchesMap(t *testing.T) {
 						countRandom(r, table, want, now+500*i)
 					}
 				}
+				var left []*Table
 				for w := range workers {
-					g.Add(tables[w][epoch&1], 1)
+					left = append(left, tables[w][epoch&1])
 				}
+				add(g, shares, left...)
 				now += 1e6
 			}
 			g.Sort()

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// fill merges random packets to and from hosts into a merger of l.
-func fill(t *testing.T, l *Layout, hosts []netip.Addr, seed uint64) *Merger {
+// fill merges random packets to and from hosts into a merger of l, in shares as add does.
+func fill(t *testing.T, l *Layout, hosts []netip.Addr, seed uint64, shares int) *Merger {
 	t.Helper()
 	m := &Memory{}
 	t.Cleanup(func() { _ = m.Close() })
@@ -48,7 +48,7 @@ func fill(t *testing.T, l *Layout, hosts []netip.Addr, seed uint64) *Merger {
 			table.Slot(op.Slot).Arm(1 << 30)
 		}
 	}
-	g.Add(table, 1)
+	add(g, shares, table)
 	g.Sort()
 	return g
 }
@@ -97,7 +97,7 @@ func TestTake(t *testing.T) {
 	}
 	f := func(older, newer *Layout, lost bool) {
 		t.Helper()
-		before := fill(t, older, hosts, 7)
+		before := fill(t, older, hosts, 7, 0)
 		m := &Memory{}
 		defer m.Close()
 		after, err := NewMerger(m, newer)
