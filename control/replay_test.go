@@ -172,52 +172,6 @@ func TestLifeOfAnIncident(t *testing.T) {
 	}
 }
 
-// TestSpray sends a minute of packets to random hosts of a /8 and an IPv6 /48 that do not fit the
-// tables: memory stays what was planned, and the hosts that are flooded among them are found.
-func TestSpray(t *testing.T) {
-	length := 60 * time.Second
-	if testing.Short() {
-		length = 15 * time.Second
-	}
-	c := testConfig(limit(rate.PPS, 2000))
-	c.Policy.Networks = []netip.Prefix{blast.Home4(), blast.Home6()}
-	c.Policy.Groups[0].Thresholds[rate.Incoming].Value[rate.FPS] = 1500
-	c.Policy.Groups[0].Thresholds[rate.Incoming].Set[rate.FPS] = true
-	c.Memory = 256 << 20
-	everyone := func(prefix netip.Prefix) blast.Flow {
-		return blast.Flow{Vector: "udp_flood", Dst: blast.Hosts{Prefix: prefix}, PPS: 25_000,
-			To: length}
-	}
-	flood := length - 4*time.Second
-	l, r := run(t, c, traffic(3, everyone(blast.Home4()), everyone(blast.Home6()),
-		flow("udp_flood", "10.77.1.2", 6000, flood, length),
-		flow("syn_flood", "2001:db8:10:5::77", 6000, flood, length)))
-	var targets []string
-	for i, in := range l.started {
-		targets = append(targets, in.Target.Addr().String())
-		if delay := time.Duration(l.times[i]-start) - flood; delay > time.Second {
-			t.Errorf("%v was found after %v", in.Target, delay)
-		}
-	}
-	slices.Sort(targets)
-	if want := []string{"10.77.1.2", "2001:db8:10:5::77"}; !slices.Equal(targets, want) {
-		t.Errorf("found %v, want %v", targets, want)
-	}
-	p := &r.Pipeline
-	if p.Unplaced < p.Received*9/10 || p.Received != p.Processed {
-		t.Errorf("received %d, processed %d, in aggregates %d", p.Received, p.Processed, p.Unplaced)
-	}
-	if l.planned > c.Memory || l.tables != l.planned {
-		t.Errorf("planned %d bytes, took %d, budget %d", l.planned, l.tables, c.Memory)
-	}
-	if l.heap > l.tables { // under the race detector the tables are in the heap
-		l.heap -= l.tables
-	}
-	if most := uint64(128 << 20); l.heap > most {
-		t.Errorf("the heap holds %d bytes beside the tables, want at most %d", l.heap, most)
-	}
-}
-
 // TestYearsOfDarkness replays an attack after which nothing is seen for half a century: its lease
 // ends in time, the attack when it can be told, and the years cost nothing.
 func TestYearsOfDarkness(t *testing.T) {
