@@ -7,6 +7,7 @@ BENCH     ?= .
 FUZZTIME  ?= 10
 FUZZTOTAL ?= 600
 PEERS     ?= dist/peers
+RESULTS   ?=
 GOFLOW2   := github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6
 
 # What is tested is what ships: no C.
@@ -27,9 +28,10 @@ VETTED = linux/arm64 freebsd/amd64 darwin/arm64
 .DEFAULT_GOAL := help
 .PHONY: help build demo lab test zerocopy race test386 fuzz bench bench-flows pgo vet lint cross clean
 .PHONY: help build demo lab test race test386 fuzz bench bench-flows bench-peers pgo vet lint cross clean
+.PHONY: help build demo lab test race test386 fuzz bench bench-flows bench-results pgo vet lint cross clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build the static binary ./weir (VERSION=v1.2.3 names it)
 	$(BUILD) -o weir .
@@ -75,6 +77,9 @@ bench-flows: build ## Compare flow collectors on this machine, as root; files in
 bench-peers: build ## Compare systems that receive packets, as root; files in PEERS
 	@sh tools/deps peers
 	PATH="$$PATH:/usr/sbin" $(GO) run ./bench/peers packets $(PEERS)
+
+bench-results: build ## Renew bench/results on this machine (RESULTS: pipeline ring flows detect scale)
+	@sh tools/results $(RESULTS)
 
 pgo: ## Renew default.pgo, the profile that builds are optimized by
 	$(BUILD) -pgo=off -o weir .

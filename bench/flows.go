@@ -36,6 +36,7 @@ type FlowsConfig struct {
 	Runs     int
 	Groups   int // hostgroups
 	Networks []netip.Prefix
+	Degraded []string // what is known to be amiss with the machine
 }
 
 // FlowsResult is one workload's result: the medians of the runs.
@@ -108,6 +109,7 @@ func Flows(c *FlowsConfig) (FlowsResult, error) {
 		r.Memory = "cold"
 	}
 	r.NSPerRecord, r.MRPS, r.Figures = ns, 1e3/ns, figures
+	r.Degraded = append(r.Degraded, c.Degraded...)
 	if f.tables != nil && !f.tables.layout.Networks[0].Direct {
 		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
 	}

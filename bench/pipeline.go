@@ -10,6 +10,7 @@ import (
 
 	"weir/counters"
 	"weir/fastpath"
+	"weir/ring"
 	"weir/ring/ringtest"
 	"weir/tools/blast"
 )
@@ -33,6 +34,8 @@ type PipelineConfig struct {
 	Runs     int
 	Groups   int // hostgroups
 	Networks []netip.Prefix
+	Stage    string   // of PipelineStages; "" is StageWorker
+	Degraded []string // what is known to be amiss with the machine
 }
 
 // PipelineResult is one workload's result: the medians of the runs.
@@ -40,6 +43,7 @@ type PipelineResult struct {
 	Type         string  `json:"type"`
 	Bench        string  `json:"bench"`
 	Workload     string  `json:"workload"`
+	Stage        string  `json:"stage"`
 	Packets      int     `json:"packets"` // per run
 	NSPerPacket  float64 `json:"cpu_ns_per_packet"`
 	MPPS         float64 `json:"mpps"`
@@ -48,6 +52,8 @@ type PipelineResult struct {
 	Hosts        int     `json:"hosts"` // active in the last whole second
 	Samples      uint64  `json:"samples"`
 	Hints        uint64  `json:"hints"`
+	Tables       uint64  `json:"table_bytes"` // both generations, directory and merged table
+	*FlipFigures
 	Figures
 }
 
@@ -61,6 +67,9 @@ type pipeline struct {
 	put    func(frame []byte) int // writes the next frame of the workload
 	clock  float64                // nanoseconds of the stream
 	placed int                    // frames until the contents are renewed
+	step   func() (int, error)    // takes one burst, returns its frames
+	batch  ring.Batch             // of StageRing
+	flips  flipTimes
 	result PipelineResult
 }
 
@@ -78,6 +87,7 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	if _, err := p.run(warmPackets); err != nil {
 		return PipelineResult{}, err
 	}
+	p.flips.reset()
 	ns, figures, err := repeat(c.Runs, func() (time.Duration, int, error) {
 		used, err := p.run(c.Packets)
 		return used, c.Packets, err
@@ -87,11 +97,17 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	}
 	r := p.result
 	r.Type, r.Bench, r.Workload, r.Packets = "bench", "pipeline", c.Workload.Name, c.Packets
-	r.NSPerPacket, r.MPPS, r.FlowTracking, r.Figures = ns, 1e3/ns, true, figures
+	r.Stage, r.NSPerPacket, r.MPPS, r.Figures = p.config.Stage, ns, 1e3/ns, figures
+	r.Degraded = append(r.Degraded, c.Degraded...)
+	if r.Stage == StageRing {
+		return r, nil
+	}
+	r.FlowTracking, r.Tables = true, p.memory.Bytes()
 	if !p.layout.Networks[0].Direct {
 		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
 	}
-	return r, nil
+	r.FlipFigures, err = p.flipFigures()
+	return r, err
 }
 
 func newPipeline(c PipelineConfig) (*pipeline, error) {
@@ -101,6 +117,9 @@ func newPipeline(c PipelineConfig) (*pipeline, error) {
 	}
 	p := &pipeline{config: c, umem: umem}
 	p.put = c.Workload.Frames().Next
+	if p.config.Stage == "" {
+		p.config.Stage = StageWorker
+	}
 	p.kernel, err = ringtest.NewKernel(ringtest.Config{
 		Frames: allFrames, FrameSize: frameSize, UMEM: p.umem,
 		Clock: func() int64 { return int64(p.clock) },
@@ -108,12 +127,21 @@ func newPipeline(c PipelineConfig) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch p.config.Stage {
+	case StageRing:
+		p.step, p.tables = p.ring, &tables{}
+		return p, nil
+	case StageWorker:
+	default:
+		return nil, fmt.Errorf("find stage %q: it is none of %q", c.Stage, PipelineStages())
+	}
 	if p.tables, err = newTables(counters.NewLayout, c.Networks, c.Groups); err != nil {
 		return nil, err
 	}
 	p.Worker = fastpath.NewWorker(fastpath.Config{
 		Source: p.kernel.Queue(), Seed: seed, First: p.first(),
 	})
+	p.step = p.Step
 	return p, nil
 }
 
@@ -129,13 +157,15 @@ func (p *pipeline) run(packets int) (used time.Duration, err error) {
 		done += n
 		begin := threadTime()
 		for left := n; left > 0; {
-			got, err := p.Step()
+			got, err := p.step()
 			if err != nil || got == 0 {
 				return 0, fmt.Errorf("poll the ring: %d frames of %d: %w", got, left, err)
 			}
 			left -= got
 		}
-		used += threadTime() - begin
+		took := threadTime() - begin
+		used += took
+		p.flips.add(took, n)
 		if err := p.control(); err != nil {
 			return 0, err
 		}
@@ -151,6 +181,9 @@ func (p *pipeline) fill() {
 
 // control does what the other cores do: it drains the queues, and flips and merges each second.
 func (p *pipeline) control() error {
+	if p.Worker == nil {
+		return nil
+	}
 	for p.Samples.Front() != nil {
 		p.Samples.Advance()
 		p.result.Samples++
@@ -168,6 +201,7 @@ func (p *pipeline) control() error {
 	}
 	p.result.Hosts = p.merger.Len()
 	p.result.Flips++
+	p.flips.flipped()
 	return nil
 }
 

@@ -9,12 +9,13 @@ import (
 
 // Figures are what every benchmark tells beside its number: the medians of its runs.
 type Figures struct {
-	Cores   int     `json:"cores"`
-	Runs    int     `json:"runs"`
-	Seconds float64 `json:"seconds"` // CPU time of a run
-	Lowest  float64 `json:"cpu_ns_lowest"`
-	Highest float64 `json:"cpu_ns_highest"`
-	Allocs  uint64  `json:"allocs"` // of the run with fewest: the runtime has its own
+	Cores   int       `json:"cores"`
+	Runs    int       `json:"runs"`
+	Seconds float64   `json:"seconds"` // CPU time of a run
+	Lowest  float64   `json:"cpu_ns_lowest"`
+	Highest float64   `json:"cpu_ns_highest"`
+	RunsNS  []float64 `json:"runs_ns"` // CPU time per unit of each run, in their order
+	Allocs  uint64    `json:"allocs"`  // of the run with fewest: the runtime has its own
 
 	// What the machine does at the moment: a multiplication, and a load from 64 MiB, each of
 	// which waits for the one before.
@@ -22,7 +23,7 @@ type Figures struct {
 	Memory      float64 `json:"calibration_memory_ns"`
 
 	Host     Host     `json:"host"`
-	Degraded []string `json:"degraded"`
+	Degraded []string `json:"degraded"` // why the machine is not at its best
 }
 
 // repeat calls run, which returns the CPU time that it took for how many units, so many times. It
@@ -53,6 +54,7 @@ func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Fig
 		perUnit[i], seconds[i] = float64(used.Nanoseconds())/float64(units), used.Seconds()
 	}
 	steal = stolen() - steal
+	f.RunsNS = slices.Clone(perUnit)
 	for _, list := range [][]float64{perUnit, seconds, calibrations, loads} {
 		slices.Sort(list)
 	}
@@ -75,6 +77,9 @@ func degraded(runs []float64, steal float64, h Host) []string {
 	if steal > 0.5 {
 		out = append(out, fmt.Sprintf("%.1f s of CPU time stolen by other guests", steal))
 	}
+	if busy := load(); busy > float64(h.Cores)+0.5 {
+		out = append(out, fmt.Sprintf("load of %.1f on %d processors", busy, h.Cores))
+	}
 	if spread := runs[len(runs)-1] / runs[0]; spread > 1.5 {
 		out = append(out, fmt.Sprintf("slowest run took %.1f times the fastest", spread))
 	}
@@ -82,6 +87,14 @@ func degraded(runs []float64, steal float64, h Host) []string {
 		out = append(out, "no transparent huge pages")
 	}
 	return out
+}
+
+// load returns how many threads wanted to run in the last minute, on average.
+func load() (threads float64) {
+	if _, err := fmt.Sscanf(firstLine("/proc/loadavg"), "%f", &threads); err != nil {
+		return 0 // not Linux
+	}
+	return threads
 }
 
 // stolen returns the seconds of CPU time that the hypervisor gave to others since boot, of all

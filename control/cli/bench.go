@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/pprof"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +22,50 @@ func newBench() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchPipeline(), newBenchFlows(), newBenchRx())
+	cmd.AddCommand(
+		newBenchPipeline(),
+		newBenchFlows(),
+		newBenchRx(),
+		newBenchDetect(),
+		newBenchScale(),
+		newBenchCompare(),
+	)
 	return cmd
+}
+
+// benchDegraded lists what is known to be amiss with this machine as far as figures go.
+func benchDegraded() []string { return nil }
+
+// benchFormat is how results are shown.
+type benchFormat string
+
+const (
+	benchTable benchFormat = "table"
+	benchJSON  benchFormat = "json"
+	benchGo    benchFormat = "go"
+)
+
+// benchOutput adds -o table|json|go and returns a function that reads it.
+func benchOutput(cmd *cobra.Command) func() (benchFormat, error) {
+	format := cmd.Flags().StringP("output", "o", "table",
+		"table, json, or go (the Go benchmark format, for benchstat)")
+	return func() (benchFormat, error) {
+		f := benchFormat(*format)
+		if !slices.Contains([]benchFormat{benchTable, benchJSON, benchGo}, f) {
+			return "", usageError("--output is %q, not table, json or go", *format)
+		}
+		return f, nil
+	}
+}
+
+// printGo prints r in the Go benchmark format, after the machine's facts where it is the first.
+func printGo(out io.Writer, h *bench.Host, r bench.GoResult, first bool) error {
+	if first {
+		if err := bench.WriteGoHeader(out, h); err != nil {
+			return err
+		}
+	}
+	return r.Write(out)
 }
 
 func newBenchPipeline() *cobra.Command {
@@ -30,16 +74,29 @@ func newBenchPipeline() *cobra.Command {
 		Short: "CPU time per packet of one core: rings, decoding, counting, detection hooks",
 		Args:  cobra.NoArgs,
 	}
-	output := outputFlag(cmd)
-	names := cmd.Flags().StringSlice("workload", []string{"W1", "W2", "W3"}, "workloads to run")
+	output := benchOutput(cmd)
+	names := cmd.Flags().StringSlice("workload", []string{"W1", "W2", "W3"},
+		"workloads to run; all is every one")
+	stages := cmd.Flags().StringSlice("stage", []string{bench.StageWorker},
+		"what to measure: worker (all of it), ring (receiving and refilling alone)")
 	packets := cmd.Flags().Int("packets", 20_000_000, "packets per run")
 	runs := cmd.Flags().Int("runs", 10, "runs, of which the median counts")
 	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
 	profile := cmd.Flags().String("cpuprofile", "", "file for a CPU profile of the runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		asJSON, err := output()
+		format, err := output()
 		if err != nil {
 			return err
+		}
+		if *packets < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
+			return usageError("--packets and --runs are at least 1, --hostgroups 1 to 256")
+		}
+		plan, err := planPipeline(bench.PipelineConfig{
+			Packets: *packets, Runs: *runs, Groups: *groups, Networks: bench.Home(),
+			Degraded: benchDegraded(),
+		}, *names, *stages)
+		if err != nil {
+			return &exitError{exitUsage, err}
 		}
 		if *profile != "" {
 			stop, err := startProfile(*profile)
@@ -48,28 +105,54 @@ func newBenchPipeline() *cobra.Command {
 			}
 			defer stop()
 		}
-		if *packets < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
-			return usageError("--packets and --runs are at least 1, --hostgroups 1 to 256")
-		}
-		for i, name := range *names {
-			w, err := blast.Find(name)
-			if err != nil {
-				return &exitError{exitUsage, err}
-			}
-			r, err := bench.Pipeline(bench.PipelineConfig{
-				Workload: w, Packets: *packets, Runs: *runs, Groups: *groups,
-				Networks: bench.Home(),
-			})
+		for i := range plan {
+			r, err := bench.Pipeline(plan[i])
 			if err != nil {
 				return err
 			}
-			if err := printPipeline(cmd, &r, asJSON, i == 0); err != nil {
+			if err := printPipeline(cmd.OutOrStdout(), &r, format, i == 0); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// planPipeline returns c for every workload and stage.
+func planPipeline(
+	c bench.PipelineConfig, names, stages []string,
+) (plan []bench.PipelineConfig, err error) {
+	workloads, err := findWorkloads(names)
+	if err != nil {
+		return nil, err
+	}
+	for _, stage := range stages {
+		if !slices.Contains(bench.PipelineStages(), stage) {
+			return nil, fmt.Errorf("--stage %q is none of %q", stage, bench.PipelineStages())
+		}
+		for _, w := range workloads {
+			c.Stage, c.Workload = stage, w
+			plan = append(plan, c)
+		}
+	}
+	return plan, nil
+}
+
+// findWorkloads returns the workloads of packets with these names; all stands for every one.
+func findWorkloads(names []string) (list []blast.Workload, err error) {
+	for _, name := range names {
+		if name == "all" {
+			list = append(list, blast.Workloads()...)
+			continue
+		}
+		w, err := blast.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, w)
+	}
+	return list, nil
 }
 
 // startProfile writes a CPU profile to path until stop is called.
@@ -87,24 +170,31 @@ func startProfile(path string) (stop func(), err error) {
 	}, nil
 }
 
-func printPipeline(cmd *cobra.Command, r *bench.PipelineResult, asJSON, first bool) error {
-	out := cmd.OutOrStdout()
-	if asJSON {
+func printPipeline(
+	out io.Writer, r *bench.PipelineResult, format benchFormat, first bool,
+) (err error) {
+	switch format {
+	case benchJSON:
 		return json.NewEncoder(out).Encode(r)
+	case benchGo:
+		return printGo(out, &r.Host, r.GoResult(), first)
 	}
 	if first {
 		h := r.Host
 		fmt.Fprintf(out, "%s, Linux %s, %s; %d runs of %d packets, one core\n\n",
 			h.CPU, h.Kernel, h.Go, r.Runs, r.Packets)
-		fmt.Fprintf(out, "%-9s %10s %20s %8s %7s %10s\n", "WORKLOAD", "CPU ns/pkt",
-			"LOWEST–HIGHEST",
-			"Mpps", "ALLOCS", "HOSTS")
+		fmt.Fprintf(out, "%-9s%-7s%11s%16s%8s%7s%10s%8s%8s%11s%12s\n", "WORKLOAD", "STAGE",
+			"CPU ns/pkt", "LOWEST–HIGHEST", "Mpps", "ALLOCS", "HOSTS", "ns/MUL", "FLIP ns",
+			"AFTER FLIP", "LONGEST GAP")
 	}
-	_, err := fmt.Fprintf(out, "%-9s %10.1f %13.1f–%6.1f %8.1f %7d %10d\n", r.Workload,
-		r.NSPerPacket,
-		r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts)
+	_, err = fmt.Fprintf(out, "%-9s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10d%8.2f", r.Workload, r.Stage,
+		r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts, r.Calibration)
+	if f := r.FlipFigures; f != nil {
+		_, err = fmt.Fprintf(out, "%8.0f%5.2f–%4.2f×%9.0f µs", f.Flip, f.After, f.AfterMost, f.Gap)
+	}
+	fmt.Fprintln(out)
 	for _, why := range r.Degraded {
-		_, err = fmt.Fprintf(out, "          degraded: %s\n", why)
+		_, err = fmt.Fprintf(out, "         degraded: %s\n", why)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -17,12 +18,8 @@ func newBenchFlows() *cobra.Command {
 		Short: "CPU time per flow record of one core: decoding, counting, detection hooks",
 		Args:  cobra.NoArgs,
 	}
-	output := outputFlag(cmd)
-	var all []string
-	for _, w := range blast.ExportWorkloads() {
-		all = append(all, w.Name)
-	}
-	names := cmd.Flags().StringSlice("workload", all, "workloads to run")
+	output := benchOutput(cmd)
+	names := cmd.Flags().StringSlice("workload", exportWorkloads(), "workloads to run")
 	stages := cmd.Flags().StringSlice("stage", bench.FlowStages(),
 		"what to measure: decode (what counting needs), decode_all, count (decode and count)")
 	memory := cmd.Flags().StringSlice("memory", []string{"hot"},
@@ -34,18 +31,19 @@ func newBenchFlows() *cobra.Command {
 		"instead: how true the rates are that a simulated router's records make, and how late")
 	profile := cmd.Flags().String("cpuprofile", "", "file for a CPU profile of the runs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		asJSON, err := output()
+		format, err := output()
 		if err != nil {
 			return err
 		}
 		if *cache {
-			return simulateFlows(cmd, asJSON)
+			return simulateFlows(cmd, format == benchJSON)
 		}
 		if *records < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
 			return usageError("--records and --runs are at least 1, --hostgroups 1 to 256")
 		}
 		c := bench.FlowsConfig{
 			Records: *records, Runs: *runs, Groups: *groups, Networks: bench.Home(),
+			Degraded: benchDegraded(),
 		}
 		plan, err := planFlows(&c, *names, *stages, *memory)
 		if err != nil {
@@ -63,13 +61,21 @@ func newBenchFlows() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := printFlows(cmd, &r, asJSON, i == 0); err != nil {
+			if err := printFlows(cmd.OutOrStdout(), &r, format, i == 0); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// exportWorkloads returns the names of all workloads of flow exports.
+func exportWorkloads() (names []string) {
+	for _, w := range blast.ExportWorkloads() {
+		names = append(names, w.Name)
+	}
+	return names
 }
 
 // planFlows returns c for every workload, stage and kind of memory.
@@ -97,10 +103,12 @@ func planFlows(c *bench.FlowsConfig, names, stages, memory []string) ([]bench.Fl
 	return plan, nil
 }
 
-func printFlows(cmd *cobra.Command, r *bench.FlowsResult, asJSON, first bool) error {
-	out := cmd.OutOrStdout()
-	if asJSON {
+func printFlows(out io.Writer, r *bench.FlowsResult, format benchFormat, first bool) error {
+	switch format {
+	case benchJSON:
 		return json.NewEncoder(out).Encode(r)
+	case benchGo:
+		return printGo(out, &r.Host, r.GoResult(), first)
 	}
 	if first {
 		h := r.Host
