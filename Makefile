@@ -26,9 +26,8 @@ PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
 VETTED = linux/arm64 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo lab test zerocopy race test386 fuzz bench bench-flows pgo vet lint cross clean
-.PHONY: help build demo lab test race test386 fuzz bench bench-flows bench-peers pgo vet lint cross clean
-.PHONY: help build demo lab test race test386 fuzz bench bench-flows bench-results pgo vet lint cross clean
+.PHONY: help build demo lab test zerocopy race test386 fuzz bench bench-flows bench-peers bench-results
+.PHONY: pgo vet lint cross clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/bench"
+	"weir/control/doctor"
+	"weir/control/doctor/facts"
 	"weir/tools/blast"
 )
 
@@ -33,8 +35,9 @@ func newBench() *cobra.Command {
 	return cmd
 }
 
-// benchDegraded lists what is known to be amiss with this machine as far as figures go.
-func benchDegraded() []string { return nil }
+// benchDegraded lists what the doctor finds amiss with this machine as far as figures go, before a
+// benchmark loads it.
+func benchDegraded() []string { return doctor.Reasons(facts.Machine()) }
 
 // benchFormat is how results are shown.
 type benchFormat string
@@ -183,12 +186,13 @@ func printPipeline(
 		h := r.Host
 		fmt.Fprintf(out, "%s, Linux %s, %s; %d runs of %d packets, one core\n\n",
 			h.CPU, h.Kernel, h.Go, r.Runs, r.Packets)
-		fmt.Fprintf(out, "%-9s%-7s%11s%16s%8s%7s%10s%8s%8s%11s%12s\n", "WORKLOAD", "STAGE",
-			"CPU ns/pkt", "LOWEST–HIGHEST", "Mpps", "ALLOCS", "HOSTS", "ns/MUL", "FLIP ns",
-			"AFTER FLIP", "LONGEST GAP")
+		fmt.Fprintf(out, "%-9s%-7s%11s%16s%8s%7s%10s%8s%8s%8s%11s%12s\n", "WORKLOAD", "STAGE",
+			"CPU ns/pkt", "LOWEST–HIGHEST", "Mpps", "ALLOCS", "HOSTS", "ns/MUL", "ns/LOAD",
+			"FLIP ns", "AFTER FLIP", "LONGEST GAP")
 	}
-	_, err = fmt.Fprintf(out, "%-9s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10d%8.2f", r.Workload, r.Stage,
-		r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts, r.Calibration)
+	_, err = fmt.Fprintf(out, "%-9s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10d%8.2f%8.0f", r.Workload,
+		r.Stage, r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts, r.Calibration,
+		r.Memory)
 	if f := r.FlipFigures; f != nil {
 		_, err = fmt.Fprintf(out, "%8.0f%5.2f–%4.2f×%9.0f µs", f.Flip, f.After, f.AfterMost, f.Gap)
 	}

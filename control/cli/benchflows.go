@@ -114,12 +114,12 @@ func printFlows(out io.Writer, r *bench.FlowsResult, format benchFormat, first b
 		h := r.Host
 		fmt.Fprintf(out, "%s, Linux %s, %s; %d runs of %d records, one core\n\n",
 			h.CPU, h.Kernel, h.Go, r.Runs, r.Records)
-		fmt.Fprintf(out, "%-9s%-11s%-7s%10s%16s%8s%8s%9s%8s\n", "WORKLOAD", "STAGE", "MEMORY",
-			"CPU ns/rec", "LOWEST–HIGHEST", "Mrps", "ALLOCS", "HOSTS", "ns/MUL")
+		fmt.Fprintf(out, "%-9s%-11s%-7s%10s%16s%8s%8s%9s%8s%8s\n", "WORKLOAD", "STAGE", "MEMORY",
+			"CPU ns/rec", "LOWEST–HIGHEST", "Mrps", "ALLOCS", "HOSTS", "ns/MUL", "ns/LOAD")
 	}
-	_, err := fmt.Fprintf(out, "%-9s%-11s%-7s%10.1f%9.1f–%6.1f%8.1f%8d%9d%8.2f\n", r.Workload,
+	_, err := fmt.Fprintf(out, "%-9s%-11s%-7s%10.1f%9.1f–%6.1f%8.1f%8d%9d%8.2f%8.0f\n", r.Workload,
 		r.Stage, r.Memory, r.NSPerRecord, r.Lowest, r.Highest, r.MRPS, r.Allocs, r.Hosts,
-		r.Calibration)
+		r.Calibration, r.Figures.Memory)
 	for _, why := range r.Degraded {
 		_, err = fmt.Fprintf(out, "         degraded: %s\n", why)
 	}
