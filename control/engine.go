@@ -65,6 +65,7 @@ type Config struct {
 	Seed    uint64 // of every hash and random choice
 	Start   int64  // the sources' clock, nanoseconds since 1970 UTC
 	Samples int    // evidence samples kept of all hosts; 0: capture.DefaultSamples
+	Mergers int    // cores that help to merge large tables, beside the loop's; 0: none
 
 	Evidence capture.Limits // per incident; zero: capture.DefaultLimits
 
@@ -100,6 +101,7 @@ type Engine struct {
 
 	config Config
 	views  []*view
+	lanes  *lanes
 	board  board
 	book   *ban.Book
 	events Events
@@ -150,7 +152,7 @@ func NewEngine(c Config, events Events) (*Engine, error) {
 		approved: map[netip.Prefix]governor.Approved{},
 		store:    capture.NewStore(cmp.Or(c.Samples, capture.DefaultSamples)),
 		budget:   capture.NewBudget(evidenceBudget), proofs: map[netip.Addr]*capture.Evidence{},
-		tickStart: c.Start, lastFlip: c.Start,
+		tickStart: c.Start, lastFlip: c.Start, lanes: newLanes(c.Mergers),
 	}
 	e.asker.Engine = e
 	e.hush()
@@ -191,6 +193,7 @@ func (e *Engine) Close() error {
 		errs = append(errs, v.memory.Close())
 	}
 	e.views = nil
+	e.lanes.close()
 	return errors.Join(errs...)
 }
 

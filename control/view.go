@@ -318,7 +318,7 @@ func (e *Engine) take(v *view, w *worker, t *counters.Table, nominal int64) {
 		nominal = t.End - t.Start // records are spread, and never less than they tell
 		v.took = max(v.took, nominal)
 	}
-	v.merger.Add(t, w.scale(t, nominal))
+	e.lanes.merge(v.merger, t, w.scale(t, nominal))
 	*unmerged += v.merger.Overflow
 	v.merger.Overflow = 0
 }

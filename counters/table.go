@@ -203,6 +203,15 @@ func (t *Table) spill(i uint32, s *Slot) {
 	}
 }
 
+// Busy returns how many words of 64 neighbouring slots were touched in this epoch; of flow records
+// none are.
+func (t *Table) Busy() (words int) {
+	for _, sum := range t.summary {
+		words += bits.OnesCount64(sum)
+	}
+	return words
+}
+
 // eachActive calls f with every touched slot in ascending order.
 func (t *Table) eachActive(f func(slot uint32)) {
 	for si, sum := range t.summary {

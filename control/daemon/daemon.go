@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -122,6 +123,7 @@ func (d *Daemon) open(c *config.Config) (err error) {
 	}
 	d.others = openElsewhere(d.mirrors)
 	d.makeRoom(engine.Inputs)
+	engine.Mergers = mergers(len(engine.Inputs), runtime.NumCPU())
 	if err := d.act(c, &engine); err != nil {
 		return err
 	}

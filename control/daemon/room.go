@@ -51,6 +51,13 @@ func (d *Daemon) makeRoom(inputs []control.Input) {
 	tameCollector(os.Getenv)
 }
 
+// mostMergers is how many cores help the loop to merge at most: beyond, their memory is what binds.
+const mostMergers = 3
+
+// mergers returns how many cores may help the loop to merge: those that neither a worker nor the
+// loop needs.
+func mergers(workers, cpus int) int { return max(0, min(mostMergers, cpus-workers-1)) }
+
 // hugeBytes returns how much of this process's memory is in huge pages, by a file like the
 // kernel's smaps_rollup; 0 where that is not there. It takes milliseconds for gigabytes.
 func hugeBytes(path string) (bytes uint64) {

@@ -36,3 +36,13 @@ func TestTameCollector(t *testing.T) {
 		t.Errorf("%d, %d", p, l)
 	}
 }
+
+func TestMergers(t *testing.T) {
+	for _, c := range []struct{ workers, cpus, want int }{
+		{1, 2, 0}, {1, 4, 2}, {16, 32, 3}, {8, 4, 0},
+	} {
+		if got := mergers(c.workers, c.cpus); got != c.want {
+			t.Errorf("%d workers on %d CPUs: %d mergers, not %d", c.workers, c.cpus, got, c.want)
+		}
+	}
+}
