@@ -19,8 +19,8 @@ const (
 // queuesFor returns how many queues a link of that speed (Mbit/s) needs for its smallest packets;
 // 0: not known.
 func queuesFor(speed int) int {
-	pps := speed * 1_000_000 / smallest
-	return min((pps+queuePPS-1)/queuePPS, maxQueues)
+	pps := int64(speed) * 1_000_000 / smallest
+	return int(min((pps+queuePPS-1)/queuePPS, maxQueues))
 }
 
 // planner makes one plan.
