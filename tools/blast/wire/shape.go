@@ -67,7 +67,7 @@ func (s *Shape) At(i uint64) time.Duration {
 	} else {
 		x += ramp / 2
 	}
-	t := time.Duration(x * float64(time.Second))
+	t := time.Duration(math.Round(x * float64(time.Second))) // a pulse's first frame is no last one
 	if s.On == 0 || s.Off == 0 {
 		return t
 	}

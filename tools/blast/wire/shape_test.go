@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -56,7 +55,7 @@ func TestShapeAgainstTwin(t *testing.T) {
 func TestShapeAt(t *testing.T) {
 	for _, s := range shapes() {
 		last := time.Duration(-1)
-		for i := uint64(0); i < 100_000; i += 1 + rand.Uint64N(50) {
+		for i := range uint64(100_000) {
 			at := s.At(i)
 			if at < last {
 				t.Fatalf("%+v: frame %d at %v, an earlier one at %v", s, i, at, last)
