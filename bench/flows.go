@@ -104,10 +104,7 @@ func Flows(c *FlowsConfig) (FlowsResult, error) {
 	}
 	r := f.result
 	r.Type, r.Bench, r.Workload, r.Stage = "bench", "flows", c.Workload.Name, c.Stage
-	r.Memory = "hot"
-	if c.Cold {
-		r.Memory = "cold"
-	}
+	r.Memory = memoryName(!c.Cold)
 	r.NSPerRecord, r.MRPS, r.Figures = ns, 1e3/ns, figures
 	r.Degraded = append(r.Degraded, c.Degraded...)
 	if f.tables != nil && !f.tables.layout.Networks[0].Direct {

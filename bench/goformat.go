@@ -61,8 +61,11 @@ func number(v float64) string { return strconv.FormatFloat(v, 'g', 5, 64) }
 
 // GoResult returns r as the Go benchmark format shows it.
 func (r *PipelineResult) GoResult() GoResult {
-	return r.goResult("Pipeline/"+r.Workload+stageName(r.Stage, StageWorker), "pkt", "Mpps",
-		r.Packets)
+	name := "Pipeline/" + r.Workload + stageName(r.Stage, StageWorker)
+	if r.Memory == memoryName(true) {
+		name += "/memory=hot"
+	}
+	return r.goResult(name, "pkt", "Mpps", r.Packets)
 }
 
 // GoResult returns r as the Go benchmark format shows it.

@@ -15,8 +15,9 @@ import (
 	"weir/tools/blast"
 )
 
-// The memory that frames lie in: what a queue of 4096 frames touches again and again, and a cold
-// set behind it, so that no frame is in a near cache when it is read.
+// The memory that frames lie in: the frames of one queue, which were written a moment ago, as by a
+// network card that writes into the cache; and a cold set beside, so that no frame is in any cache
+// when it is read, as after one that writes into memory.
 const (
 	hotFrames   = 4096
 	frameSize   = 2048
@@ -35,6 +36,7 @@ type PipelineConfig struct {
 	Groups   int // hostgroups
 	Networks []netip.Prefix
 	Stage    string   // of PipelineStages; "" is StageWorker
+	Hot      bool     // without the cold set
 	Degraded []string // what is known to be amiss with the machine
 }
 
@@ -44,6 +46,7 @@ type PipelineResult struct {
 	Bench        string  `json:"bench"`
 	Workload     string  `json:"workload"`
 	Stage        string  `json:"stage"`
+	Memory       string  `json:"memory"`  // "hot" or "cold": where the frames are
 	Packets      int     `json:"packets"` // per run
 	NSPerPacket  float64 `json:"cpu_ns_per_packet"`
 	MPPS         float64 `json:"mpps"`
@@ -64,6 +67,7 @@ type pipeline struct {
 	config PipelineConfig
 	kernel *ringtest.Kernel
 	umem   []byte
+	frames int
 	put    func(frame []byte) int // writes the next frame of the workload
 	clock  float64                // nanoseconds of the stream
 	placed int                    // frames until the contents are renewed
@@ -102,7 +106,7 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	if r.Stage == StageRing {
 		return r, nil
 	}
-	r.FlowTracking, r.Tables = true, p.memory.Bytes()
+	r.FlowTracking, r.Tables, r.Memory = true, p.memory.Bytes(), memoryName(c.Hot)
 	if !p.layout.Networks[0].Direct {
 		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
 	}
@@ -111,17 +115,21 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 }
 
 func newPipeline(c PipelineConfig) (*pipeline, error) {
-	umem, err := frameMemory(allFrames * frameSize)
+	frames := allFrames
+	if c.Hot {
+		frames = hotFrames
+	}
+	umem, err := frameMemory(frames * frameSize)
 	if err != nil {
 		return nil, fmt.Errorf("map frames: %w", err)
 	}
-	p := &pipeline{config: c, umem: umem}
+	p := &pipeline{config: c, umem: umem, frames: frames}
 	p.put = c.Workload.Frames().Next
 	if p.config.Stage == "" {
 		p.config.Stage = StageWorker
 	}
 	p.kernel, err = ringtest.NewKernel(ringtest.Config{
-		Frames: allFrames, FrameSize: frameSize, UMEM: p.umem,
+		Frames: frames, FrameSize: frameSize, UMEM: p.umem,
 		Clock: func() int64 { return int64(p.clock) },
 	})
 	if err != nil {
@@ -176,7 +184,7 @@ func (p *pipeline) run(packets int) (used time.Duration, err error) {
 // fill renews the contents of all frames, as the network card does.
 func (p *pipeline) fill() {
 	p.kernel.Place(p.put)
-	p.placed = allFrames
+	p.placed = p.frames
 }
 
 // control does what the other cores do: it drains the queues, and flips and merges each second.
@@ -203,6 +211,13 @@ func (p *pipeline) control() error {
 	p.result.Flips++
 	p.flips.flipped()
 	return nil
+}
+
+func memoryName(hot bool) string {
+	if hot {
+		return "hot"
+	}
+	return "cold"
 }
 
 func (p *pipeline) close() {

@@ -20,7 +20,7 @@ type Figures struct {
 	// What the machine does at the moment: a multiplication, and a load from 64 MiB, each of
 	// which waits for the one before.
 	Calibration float64 `json:"calibration_ns"`
-	Memory      float64 `json:"calibration_memory_ns"`
+	Load        float64 `json:"calibration_memory_ns"`
 
 	Host     Host     `json:"host"`
 	Degraded []string `json:"degraded"` // why the machine is not at its best
@@ -60,7 +60,7 @@ func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Fig
 	}
 	ns = median(perUnit)
 	f.Lowest, f.Highest, f.Seconds = perUnit[0], perUnit[runs-1], median(seconds)
-	f.Calibration, f.Memory = median(calibrations), median(loads)
+	f.Calibration, f.Load = median(calibrations), median(loads)
 	f.Degraded = degraded(perUnit, steal, f.Host)
 	return ns, f, nil
 }

@@ -82,6 +82,8 @@ func newBenchPipeline() *cobra.Command {
 		"workloads to run; all is every one")
 	stages := cmd.Flags().StringSlice("stage", []string{bench.StageWorker},
 		"what to measure: worker (all of it), ring (receiving and refilling alone)")
+	memory := cmd.Flags().StringSlice("memory", []string{"cold"},
+		"where frames are: hot (one queue's, just written), cold (in no cache)")
 	packets := cmd.Flags().Int("packets", 20_000_000, "packets per run")
 	runs := cmd.Flags().Int("runs", 10, "runs, of which the median counts")
 	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
@@ -97,7 +99,7 @@ func newBenchPipeline() *cobra.Command {
 		plan, err := planPipeline(bench.PipelineConfig{
 			Packets: *packets, Runs: *runs, Groups: *groups, Networks: bench.Home(),
 			Degraded: benchDegraded(),
-		}, *names, *stages)
+		}, *names, *stages, *memory)
 		if err != nil {
 			return &exitError{exitUsage, err}
 		}
@@ -124,7 +126,7 @@ func newBenchPipeline() *cobra.Command {
 
 // planPipeline returns c for every workload and stage.
 func planPipeline(
-	c bench.PipelineConfig, names, stages []string,
+	c bench.PipelineConfig, names, stages, memory []string,
 ) (plan []bench.PipelineConfig, err error) {
 	workloads, err := findWorkloads(names)
 	if err != nil {
@@ -135,8 +137,13 @@ func planPipeline(
 			return nil, fmt.Errorf("--stage %q is none of %q", stage, bench.PipelineStages())
 		}
 		for _, w := range workloads {
-			c.Stage, c.Workload = stage, w
-			plan = append(plan, c)
+			for _, m := range memory {
+				if m != "hot" && m != "cold" {
+					return nil, fmt.Errorf("--memory %q is neither hot nor cold", m)
+				}
+				c.Stage, c.Workload, c.Hot = stage, w, m == "hot"
+				plan = append(plan, c)
+			}
 		}
 	}
 	return plan, nil
@@ -186,13 +193,13 @@ func printPipeline(
 		h := r.Host
 		fmt.Fprintf(out, "%s, Linux %s, %s; %d runs of %d packets, one core\n\n",
 			h.CPU, h.Kernel, h.Go, r.Runs, r.Packets)
-		fmt.Fprintf(out, "%-9s%-7s%11s%16s%8s%7s%10s%8s%8s%8s%11s%12s\n", "WORKLOAD", "STAGE",
-			"CPU ns/pkt", "LOWEST–HIGHEST", "Mpps", "ALLOCS", "HOSTS", "ns/MUL", "ns/LOAD",
-			"FLIP ns", "AFTER FLIP", "LONGEST GAP")
+		fmt.Fprintf(out, "%-9s%-7s%-7s%11s%16s%8s%7s%10s%8s%8s%8s%11s%12s\n",
+			"WORKLOAD", "STAGE", "MEMORY", "CPU ns/pkt", "LOWEST–HIGHEST", "Mpps", "ALLOCS",
+			"HOSTS", "ns/MUL", "ns/LOAD", "FLIP ns", "AFTER FLIP", "LONGEST GAP")
 	}
-	_, err = fmt.Fprintf(out, "%-9s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10d%8.2f%8.0f", r.Workload,
-		r.Stage, r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts, r.Calibration,
-		r.Memory)
+	_, err = fmt.Fprintf(out, "%-9s%-7s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10d%8.2f%8.0f", r.Workload,
+		r.Stage, r.Memory, r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts,
+		r.Calibration, r.Load)
 	if f := r.FlipFigures; f != nil {
 		_, err = fmt.Fprintf(out, "%8.0f%5.2f–%4.2f×%9.0f µs", f.Flip, f.After, f.AfterMost, f.Gap)
 	}
