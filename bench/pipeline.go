@@ -102,11 +102,11 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	r := p.result
 	r.Type, r.Bench, r.Workload, r.Packets = "bench", "pipeline", c.Workload.Name, c.Packets
 	r.Stage, r.NSPerPacket, r.MPPS, r.Figures = p.config.Stage, ns, 1e3/ns, figures
-	r.Degraded = append(r.Degraded, c.Degraded...)
+	r.Memory, r.Degraded = memoryName(c.Hot), append(r.Degraded, c.Degraded...)
 	if r.Stage == StageRing {
 		return r, nil
 	}
-	r.FlowTracking, r.Tables, r.Memory = true, p.memory.Bytes(), memoryName(c.Hot)
+	r.FlowTracking, r.Tables = true, p.memory.Bytes()
 	if !p.layout.Networks[0].Direct {
 		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
 	}
