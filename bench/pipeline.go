@@ -15,9 +15,9 @@ import (
 	"weir/tools/blast"
 )
 
-// The memory that frames lie in: the frames of one queue, which were written a moment ago, as by a
-// network card that writes into the cache; and a cold set beside, so that no frame is in any cache
-// when it is read, as after one that writes into memory.
+// The memory that frames lie in: the frames of one queue, which this core wrote a moment ago,
+// nearer to it than any network card leaves them; and a cold set beside, so that no frame is in a
+// near cache when it is read.
 const (
 	hotFrames   = 4096
 	frameSize   = 2048

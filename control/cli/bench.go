@@ -83,7 +83,7 @@ func newBenchPipeline() *cobra.Command {
 	stages := cmd.Flags().StringSlice("stage", []string{bench.StageWorker},
 		"what to measure: worker (all of it), ring (receiving and refilling alone)")
 	memory := cmd.Flags().StringSlice("memory", []string{"cold"},
-		"where frames are: hot (one queue's, just written), cold (in no cache)")
+		"where frames are: hot (one queue's, just written by this core), cold (in no near cache)")
 	packets := cmd.Flags().Int("packets", 20_000_000, "packets per run")
 	runs := cmd.Flags().Int("runs", 10, "runs, of which the median counts")
 	groups := cmd.Flags().Int("hostgroups", 100, "hostgroups with limits of their own, 1 to 256")
