@@ -137,7 +137,8 @@ func (d *daemon) scene(name string, before uint64) (sent uint64, err error) {
 	var failed error
 	if err := eventually("all frames counted", func() bool {
 		r, failed = d.account()
-		return failed == nil && r.Counted >= sent
+		// Two answers of the daemon make an account: the first may be of the second before.
+		return failed == nil && r.Counted >= sent && r.Received() >= sent
 	}); err != nil && r == nil {
 		return sent, errors.Join(err, failed)
 	}
