@@ -23,8 +23,9 @@ const (
 	frameSize   = 2048
 	coldBytes   = 64 << 20
 	allFrames   = hotFrames + coldBytes/frameSize
-	packetTime  = 67.2 // nanoseconds of the stream's clock per packet: 10 GbE of 64 bytes
-	chunk       = 4096 // packets between two looks at the clock
+	packetTime  = 67.2       // nanoseconds of the stream's clock per packet: 10 GbE of 64 bytes
+	rxRing      = 8192       // descriptors, as ring/afxdp asks for
+	chunk       = rxRing / 4 // packets between two looks at the clock: far from overload
 	warmPackets = 4 * allFrames
 )
 
@@ -129,7 +130,7 @@ func newPipeline(c PipelineConfig) (*pipeline, error) {
 		p.config.Stage = StageWorker
 	}
 	p.kernel, err = ringtest.NewKernel(ringtest.Config{
-		Frames: frames, FrameSize: frameSize, UMEM: p.umem,
+		Frames: frames, FrameSize: frameSize, UMEM: p.umem, RXSize: rxRing,
 		Clock: func() int64 { return int64(p.clock) },
 	})
 	if err != nil {
@@ -204,8 +205,12 @@ func (p *pipeline) control() error {
 		return nil
 	}
 	p.flipped = int64(p.clock)
+	shed := p.table().Stats.Shed
 	if err := p.flip(p.Worker); err != nil {
 		return err
+	}
+	if shed > 0 {
+		return fmt.Errorf("measure the worker: %d packets were left out under overload", shed)
 	}
 	p.result.Hosts = p.merger.Len()
 	p.result.Flips++
