@@ -12,12 +12,12 @@ next:
 	MOVD  0(R1), R4          // desc.Addr
 	MOVWU 8(R1), R5          // desc.Len
 	ADD   R0, R4
-	PRFM  (R4), PLDL1KEEP
+	PRFM  (R4), PLDL2KEEP
 	CMP   R3, R5
 	CSEL  HI, R3, R5, R5
 	ADD   R5, R4
 	SUB   $1, R4
-	PRFM  (R4), PLDL1KEEP
+	PRFM  (R4), PLDL2KEEP
 	ADD   $16, R1
 	SUBS  $1, R2
 	BNE   next

@@ -41,7 +41,6 @@ type Queue struct {
 	fill      []uint64
 	rxNext    uint32 // first descriptor that is not lent or released; the kernel's sight of it
 	lent      uint32 // descriptors from rxNext on that Poll lent
-	asked     uint32 // up to which descriptor the packets' headers were prefetched
 	fillNext  uint32
 	now       int64
 	rxRing    Ring[Desc]
@@ -68,7 +67,7 @@ func NewQueue(c Config) (*Queue, error) {
 	q := &Queue{
 		umem: c.UMEM, frameMask: uint64(c.FrameSize - 1),
 		rx: c.RX.Entries, fill: c.Fill.Entries,
-		rxNext: c.RX.Consumer.Load(), asked: c.RX.Consumer.Load(),
+		rxNext:   c.RX.Consumer.Load(),
 		fillNext: c.Fill.Producer.Load(),
 		rxRing:   c.RX, fillRing: c.Fill,
 		clock: c.Clock, wake: c.Wake, drops: c.Drops,
@@ -132,48 +131,56 @@ func (q *Queue) Poll(b *ring.Batch) (int, error) {
 	return b.N, nil
 }
 
-// lend fills b from the descriptors that wait.
+// lend fills b from the descriptors that wait, and writes down what Release will give back: the
+// slots behind the fill ring's producer are free for that.
 func (q *Queue) lend(b *ring.Batch, waiting uint32) {
-	used, chained := q.lendSingles(b, waiting)
+	used, bytes, chained := q.lendSingles(b, waiting)
 	if chained {
+		singles := b.N
 		used = q.lendChains(b, used, waiting)
+		for i := range b.Frames[singles:b.N] {
+			bytes += uint64(b.Frames[singles+i].Wire)
+		}
 	}
 	q.lent = used
-	bytes := uint64(0)
-	for i := range b.Frames[:b.N] {
-		bytes += uint64(b.Frames[i].Wire)
-	}
 	q.receivedSoFar += uint64(b.N)
 	q.bytesSoFar += bytes
 	q.received.Store(q.receivedSoFar)
 	q.bytes.Store(q.bytesSoFar)
 }
 
-// lendSingles lends packets of one buffer, up to the first packet of several or the end of the
-// ring's memory, and returns the number of descriptors and whether it was the former.
-func (q *Queue) lendSingles(b *ring.Batch, waiting uint32) (used uint32, chained bool) {
-	first := q.rxNext & uint32(len(q.rx)-1)
-	run := q.rx[first:min(first+min(waiting, ring.BurstSize), uint32(len(q.rx)))]
-	frames, now := b.Frames[:len(run)], q.now
+// lendSingles lends packets of one buffer, up to the first packet of several or the end of either
+// ring's memory, and returns the number of descriptors, the packets' bytes, and whether it was the
+// former.
+func (q *Queue) lendSingles(b *ring.Batch, waiting uint32) (used uint32, bytes uint64, chained bool) {
+	first, to := q.rxNext&uint32(len(q.rx)-1), q.fillNext&uint32(len(q.fill)-1)
+	n := min(waiting, ring.BurstSize)
+	run := q.rx[first:min(first+n, uint32(len(q.rx)))]
+	back := q.fill[to:min(to+uint32(len(run)), uint32(len(q.fill)))]
+	run = run[:len(back)]
+	frames, now, within := b.Frames[:len(run)], q.now, q.frameMask
 	for i := range run {
 		d := &run[i]
 		if d.Options&PktContd != 0 {
 			b.N = i
-			return uint32(i), true
+			return uint32(i), bytes, true
 		}
+		back[i] = d.Addr &^ within
+		bytes += uint64(d.Len)
 		// Field by field: a literal is built on the stack first, which costs a stall.
 		f := &frames[i]
 		f.Time, f.Link = now, linkEthernet
 		f.Off, f.Cap, f.Wire = uint32(d.Addr), d.Len, d.Len
 	}
 	b.N = len(run)
-	return uint32(len(run)), false
+	return uint32(len(run)), bytes, false
 }
 
 // lendChains goes on after the used descriptors that lendSingles has lent, with packets of any
 // number of buffers. Those of a packet whose end is not there yet stay for the next Poll.
 func (q *Queue) lendChains(b *ring.Batch, used, waiting uint32) uint32 {
 	at, end := q.rxNext+used, q.rxNext+waiting
+	from := at
 	for b.N < ring.BurstSize && at != end {
 		wire, next, whole := q.chain(at, end)
 		if !whole {
@@ -185,6 +192,11 @@ func (q *Queue) lendChains(b *ring.Batch, used, waiting uint32) uint32 {
 		}
 		b.N++
 		at = next
+	}
+	to := q.fillNext + used
+	for ; from != at; from++ {
+		q.fill[to&uint32(len(q.fill)-1)] = q.rx[from&uint32(len(q.rx)-1)].Addr &^ q.frameMask
+		to++
 	}
 	return at - q.rxNext
 }
@@ -203,23 +215,16 @@ func (q *Queue) chain(at, end uint32) (wire, next uint32, whole bool) {
 	return 0, 0, false
 }
 
-// Release implements ring.Source: the frames go back to the kernel by way of the fill ring.
+// Release implements ring.Source: the frames go back to the kernel by way of the fill ring, where
+// lend has written them.
 func (q *Queue) Release(b *ring.Batch) {
 	if q.lent == 0 {
 		return
 	}
-	rx, fill := q.rx, q.fill
-	rxMask, fillMask := uint32(len(rx)-1), uint32(len(fill)-1)
-	at, to, within := q.rxNext, q.fillNext, q.frameMask
-	for range q.lent {
-		fill[to&fillMask] = rx[at&rxMask].Addr &^ within
-		at++
-		to++
-	}
-	q.rxNext, q.fillNext, q.lent = at, to, 0
+	q.rxNext, q.fillNext, q.lent = q.rxNext+q.lent, q.fillNext+q.lent, 0
 	b.N = 0
 	q.fillRing.Producer.Store(q.fillNext)
-	q.rxRing.Consumer.Store(q.rxNext) // after the descriptors were read
+	q.rxRing.Consumer.Store(q.rxNext)
 	q.wakeKernel()
 }
 
