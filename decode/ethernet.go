@@ -48,6 +48,10 @@ func (d *Decoder) vlan(r *Record, b []byte, n uint, level uint8) Status {
 		b, n = b[vlanLen:], n-vlanLen
 		switch t {
 		case typeVLAN, typeQinQ, typeQinQOld:
+		case typeIPv4: // as after Ethernet
+			return d.ipv4(r, b, n, level)
+		case typeMPLS:
+			return d.mpls(r, b, n, level)
 		default:
 			return d.tagged(r, t, b, n, level)
 		}

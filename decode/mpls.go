@@ -26,8 +26,11 @@ func (d *Decoder) mpls(r *Record, b []byte, n uint, level uint8) Status {
 		r.NMPLS++
 		b, n = b[labelLen:], n-labelLen
 		if entry&bottomOfStack != 0 {
-			if entry>>labelShift == labelGAL {
+			switch {
+			case entry>>labelShift == labelGAL:
 				return NotIP
+			case len(b) > 0 && b[0]>>4 == 4 && !likelyEthernet(b):
+				return d.ipv4(r, b, n, level) // as belowLabels: nearly all, a call less
 			}
 			return d.belowLabels(r, b, n, level)
 		}
