@@ -95,25 +95,25 @@ func (t *Table) addSlabFlow(s *Slot, h uint32) {
 	pos := h & (bigBits - 1)
 	ref := s.flow & slabRefMask
 	if s.state&flagBig != 0 {
-		w := &t.flows.big[ref*bigWords+pos/64]
-		if bit := uint64(1) << (pos % 64); *w&bit == 0 {
-			*w |= bit
-			s.flow += 1 << slabRefBits
-			if s.flow>>slabRefBits > bigFull {
-				s.state |= flagLow
-			}
+		s.flow += set(&t.flows.big[ref*bigWords+pos/64], pos) << slabRefBits
+		if s.flow>>slabRefBits > bigFull {
+			s.state |= flagLow
 		}
 		return
 	}
 	pos /= perSmall
-	w := &t.flows.small[ref*smallWords+pos/64]
-	if bit := uint64(1) << (pos % 64); *w&bit == 0 {
-		*w |= bit
-		s.flow += 1 << slabRefBits
-		if s.flow>>slabRefBits > t.flows.smallFull {
-			t.growBig(s, ref+1)
-		}
+	s.flow += set(&t.flows.small[ref*smallWords+pos/64], pos) << slabRefBits
+	if s.flow>>slabRefBits > t.flows.smallFull {
+		t.growBig(s, ref+1)
 	}
+}
+
+// set sets bit pos%64 of w, and returns 1 if it was not set. Whether it was is what no branch
+// predictor knows.
+func set(w *uint64, pos uint32) uint32 {
+	before := *w
+	*w = before | 1<<(pos%64)
+	return uint32(^before >> (pos % 64) & 1)
 }
 
 // presize gives a slot of a host that needed a slab in an earlier epoch one from its first
