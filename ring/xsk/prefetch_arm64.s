@@ -5,21 +5,14 @@ TEXT ·prefetchFrames(SB), NOSPLIT, $0-24
 	MOVD umem+0(FP), R0
 	MOVD descs+8(FP), R1
 	MOVD n+16(FP), R2
-	MOVD $96, R3             // as far as headers reach
 	CMP  $0, R2
 	BLE  done
 next:
-	MOVD  0(R1), R4          // desc.Addr
-	MOVWU 8(R1), R5          // desc.Len
-	ADD   R0, R4
-	PRFM  (R4), PLDL2KEEP
-	CMP   R3, R5
-	CSEL  HI, R3, R5, R5
-	ADD   R5, R4
-	SUB   $1, R4
-	PRFM  (R4), PLDL2KEEP
-	ADD   $16, R1
-	SUBS  $1, R2
-	BNE   next
+	MOVD 0(R1), R4           // desc.Addr
+	ADD  R0, R4
+	PRFM (R4), PLDL2KEEP
+	ADD  $16, R1
+	SUBS $1, R2
+	BNE  next
 done:
 	RET

@@ -2,8 +2,8 @@
 
 package xsk
 
-// prefetchFrames prefetches the line in which the packet of each of n descriptors begins, and the
-// one in which its headers end. Addresses outside of the UMEM do nothing.
+// prefetchFrames prefetches the line in which the packet of each of n descriptors begins, which
+// holds nearly every header. Addresses outside of the UMEM do nothing.
 //
 // The assembly knows Desc: TestPrefetchLayout holds it to that.
 //
