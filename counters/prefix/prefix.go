@@ -3,7 +3,9 @@
 package prefix
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"slices"
 )
@@ -21,6 +23,12 @@ type Table struct {
 	root4 []cell               // 65536, by the upper 16 bits of an IPv4 address
 	root6 []cell               // 65536, by the upper 16 bits of an IPv6 address
 	nodes []node
+
+	// Where the walk of an IPv6 address begins: below what all IPv6 prefixes have in common.
+	top6   []cell
+	shift6 uint8  // of an address's upper half, to its index in top6
+	mask6  uint64 // the bits above, in which …
+	want6  uint64 // … all prefixes are this
 }
 
 // cell is a value, or isNode and the number of a node.
@@ -52,7 +60,38 @@ func New(entries []Entry) (*Table, error) {
 		}
 		t.insert(e)
 	}
+	t.skipCommon(sorted)
 	return t, nil
+}
+
+// skipCommon lets IPv6 addresses begin where the prefixes first differ, or the shortest ends: a
+// network has one or a few, far below the root.
+func (t *Table) skipCommon(sorted []Entry) {
+	t.top6, t.shift6 = t.root6, 48
+	common, first := 64, true
+	for _, e := range sorted {
+		if e.Prefix.Addr().Is4() {
+			continue
+		}
+		b := e.Prefix.Masked().Addr().As16()
+		hi := binary.BigEndian.Uint64(b[:8])
+		if first {
+			t.want6, first = hi, false
+		}
+		common = min(common, e.Prefix.Bits()-1, bits.LeadingZeros64(hi^t.want6))
+	}
+	if first || common < 16 {
+		t.want6 = 0
+		return
+	}
+	t.shift6 = 48
+	for at := t.want6 >> 48; t.shift6 > 0 && common >= 64-int(t.shift6); {
+		t.top6 = t.nodes[t.top6[at]&^isNode][:]
+		t.shift6 -= 8
+		at = t.want6 >> t.shift6 & 0xff
+	}
+	t.mask6 = ^(uint64(len(t.top6))<<t.shift6 - 1) // none at 16 bits from 48 on
+	t.want6 &= t.mask6
 }
 
 // insert adds e, whose prefix is at least as long as all before it.
@@ -132,10 +171,12 @@ func (t *Table) Lookup(hi, lo uint64) Value {
 }
 
 func (t *Table) lookup6(hi, lo uint64) Value {
-	c := t.root6[hi>>48]
-	for shift := 40; c&isNode != 0; shift -= 8 {
-		word := hi
-		at := shift
+	if (hi^t.want6)&t.mask6 != 0 {
+		return 0
+	}
+	c := t.top6[hi>>(t.shift6&63)&uint64(len(t.top6)-1)]
+	for shift := int(t.shift6) - 8; c&isNode != 0; shift -= 8 {
+		word, at := hi, shift
 		if shift < 0 {
 			word, at = lo, shift+64
 		}

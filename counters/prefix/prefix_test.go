@@ -67,6 +67,50 @@ func TestLookupMatchesScan(t *testing.T) {
 	}
 }
 
+// All prefixes below one: lookups begin where they first differ.
+func TestLookupBelowOne(t *testing.T) {
+	f := func(prefixes ...string) {
+		t.Helper()
+		var entries slow
+		for i, p := range prefixes {
+			entries = append(entries, Entry{netip.MustParsePrefix(p), Value(i + 1)})
+		}
+		table, err := New(entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(3, 4))
+		for _, e := range entries {
+			for range 2000 {
+				b := e.Prefix.Addr().As16()
+				for range r.IntN(4) { // near it: some bits of it or behind it are others
+					bit := r.IntN(min(128, e.Prefix.Bits()+8))
+					b[bit/8] ^= 0x80 >> (bit % 8)
+				}
+				ip := netip.AddrFrom16(b)
+				if got, want := table.Lookup(halves(ip)), entries.lookup(ip); got != want {
+					t.Fatalf("Lookup(%v) = %d, want %d of %v", ip, got, want, entries)
+				}
+			}
+		}
+	}
+	f("2001:db8:1::/48")
+	f("2001:db8:1::/48", "2001:db8:1:2000::/51", "2001:db8:1::1/128")
+	f("2001:db8::/32", "2001:db8:1::/48")
+	f("2001:db8::/33", "2001:db8:8000::/33")
+	f("2001:db8::/32", "2001:db9::/32")
+	f("2001:db8::/32", "2a00::/16")
+	f("2001::/16")
+	f("2001::/17")
+	f("2000::/3", "2001:db8::/32")
+	f("::/0")
+	f("::/0", "2001:db8::1/128")
+	f("2001:db8::1/128")
+	f("2001:db8::/64", "2001:db8::1/128", "2001:db8:0:1::/64")
+	f("2001:db8::1/128", "2001:db8::2/128")
+	f("2001:db8:0:0:1::/72", "2001:db8:0:0:2::/72")
+}
+
 func TestNewRefuses(t *testing.T) {
 	f := func(prefix string, v Value) {
 		t.Helper()
