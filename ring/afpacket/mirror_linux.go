@@ -92,7 +92,7 @@ func (m *Mirror) attach(i *nic.Interface) (err error) {
 			return err
 		}
 	}
-	group := 0
+	group := newGroup
 	for range m.sources {
 		s, err := openSocket(&m.config, i)
 		if err != nil {

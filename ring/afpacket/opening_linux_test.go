@@ -89,6 +89,48 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// TestFirstGroup joins the group that the first one after a boot is: its number is 0, which once
+// was taken for none, so that the others made one of their own and counted every frame again.
+func TestFirstGroup(t *testing.T) {
+	l := newLab(t, lab.Options{})
+	c := Config{Clock: func() int64 { return 0 }}
+	if err := c.withDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	err := l.Sut().Do(func() error {
+		handle, err := nic.Open()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = handle.Close() }()
+		i, err := handle.Find(lab.Sut.Interface(0))
+		if err != nil {
+			return err
+		}
+		for range 2 {
+			s, err := openSocket(&c, &i)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.release() }()
+			if err := s.bind(&i); err != nil {
+				return err
+			}
+			group, err := s.join(0)
+			if err != nil {
+				return err
+			}
+			if group != 0 {
+				t.Errorf("joined group %d for 0", group)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestOpenUnderTraffic makes groups while frames arrive: none goes to two workers.
 func TestOpenUnderTraffic(t *testing.T) {
 	const number = 50 // where a frame has its own

@@ -124,12 +124,16 @@ func (s *socket) bound(index int) bool {
 	return !ok || at.Ifindex == index
 }
 
-// join makes the socket a member of a fanout group, which keeps a flow with one of them: of a new
-// group, whose number it returns, where group is 0.
+// newGroup asks join for a fanout group of its own. It is no number that the kernel gives: the
+// first group after a boot is 0.
+const newGroup = -1
+
+// join makes the socket a member of a fanout group, which keeps a flow with one of them: of the
+// given one, 0 to 65535, or of a newGroup. It returns the group's number.
 func (s *socket) join(group int) (int, error) {
 	arg := group | unix.PACKET_FANOUT_HASH<<16
-	if group == 0 {
-		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+	if group == newGroup {
+		arg = (unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID) << 16
 	}
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
 		return 0, fmt.Errorf("join a fanout group: %w", err)
