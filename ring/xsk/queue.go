@@ -152,7 +152,9 @@ func (q *Queue) lend(b *ring.Batch, waiting uint32) {
 // lendSingles lends packets of one buffer, up to the first packet of several or the end of either
 // ring's memory, and returns the number of descriptors, the packets' bytes, and whether it was the
 // former.
-func (q *Queue) lendSingles(b *ring.Batch, waiting uint32) (used uint32, bytes uint64, chained bool) {
+func (q *Queue) lendSingles(
+	b *ring.Batch, waiting uint32,
+) (used uint32, bytes uint64, chained bool) {
 	first, to := q.rxNext&uint32(len(q.rx)-1), q.fillNext&uint32(len(q.fill)-1)
 	n := min(waiting, ring.BurstSize)
 	run := q.rx[first:min(first+n, uint32(len(q.rx)))]
