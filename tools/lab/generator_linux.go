@@ -87,22 +87,20 @@ func (g *Generator) Send(n int) (int, error) {
 }
 
 // Run sends pps frames a second until ctx is done, which is no error. The schedule counts from
-// the start: what a delay held up is sent after it, a quarter faster than the rest, since a burst
-// of it all would be lost where the rate itself is not. Run calls each, unless nil, after each
-// burst, with the number of frames that it sent so far.
+// the start: what a delay held up is sent after it. Run calls each, unless nil, after each burst,
+// with the number of frames that it sent so far.
 func (g *Generator) Run(ctx context.Context, pps float64, each func(sent uint64)) error {
 	if !(pps > 0) {
 		return fmt.Errorf("%v frames per second", pps)
 	}
 	return g.pinned(func() error {
 		var sent uint64
-		var last time.Duration // of the burst before
 		start := time.Now()
 		for ctx.Err() == nil {
 			now := time.Since(start)
 			if due := uint64(pps * now.Seconds()); due > sent {
-				k, err := g.burst(int(min(due-sent, atOnce(pps, now-last), burst)))
-				sent, last = sent+uint64(k), now
+				k, err := g.burst(int(min(due-sent, burst)))
+				sent += uint64(k)
 				if err != nil {
 					return err
 				}
@@ -115,12 +113,6 @@ func (g *Generator) Run(ctx context.Context, pps float64, each func(sent uint64)
 		}
 		return nil
 	})
-}
-
-// atOnce returns how many frames may go after a pause: what it held up of two ticks, and a quarter
-// of that.
-func atOnce(pps float64, pause time.Duration) uint64 {
-	return 1 + uint64(1.25*pps*min(pause, 2*tick).Seconds())
 }
 
 func sleep(ctx context.Context, until time.Time) {
