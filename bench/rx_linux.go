@@ -64,14 +64,15 @@ func (r *rig) repeat(ctx context.Context, out *RxResult) error {
 	return nil
 }
 
-// search finds the highest rates. What one has found to pass is where the next begins.
+// search finds the highest rates. What one has found to pass is where the next begins, below the
+// highest, which may have been that.
 func (r *rig) search(ctx context.Context, out *RxResult) error {
 	out.Figures = Figures{Cores: 1, Host: ThisHost(), Calibration: calibrate()}
 	before := stolen()
 	from := 0.0
 	for i := range r.config.Searches {
 		s := r.config.Searches[i]
-		s.Lowest = max(s.Lowest, from)
+		s.Lowest = max(s.Lowest, min(from, behind*s.Highest))
 		found, err := s.Run(func(pps float64) (Trial, error) {
 			run, err := r.run(ctx, pps)
 			if err != nil {
