@@ -65,12 +65,8 @@ func (r *rig) established() {
 // routerStarter starts a router of some make.
 type routerStarter func(testing.TB, lab.Namespace, router.Options) *router.Router
 
-// routeTime is how long a route may take from the first packet on, in the median, while other
-// tests use the machine too; README.md has what it takes alone.
-const routeTime = 2 * time.Second
-
 // TestLabRoutes floods one host after another: its route, with all that it carries, is in the
-// router within routeTime of the first packet, and gone after the attack and the ban's time.
+// router within two seconds of the first packet, and gone after the attack and the ban's time.
 func TestLabRoutes(t *testing.T) {
 	rounds := 5
 	if testing.Short() {
@@ -94,7 +90,7 @@ func TestLabRoutes(t *testing.T) {
 				median := delays[len(delays)/2]
 				t.Logf("%s: route after median %v, longest %v", family,
 					median.Round(time.Millisecond), delays[len(delays)-1].Round(time.Millisecond))
-				if median > routeTime && rounds > 1 {
+				if median > 1300*time.Millisecond && rounds > 1 {
 					t.Errorf("median %v: %v", median, delays)
 				}
 			}
@@ -134,8 +130,8 @@ func (r *rig) routeTo(peer *router.Router, target string) time.Duration {
 			}
 			return asked.Sub(begin)
 		}
-		if asked.Sub(begin) > 2*routeTime {
-			r.t.Fatalf("%s is not in the router after %v\n%s", target, 2*routeTime, r.log)
+		if asked.Sub(begin) > 2*time.Second {
+			r.t.Fatalf("%s is not in the router after 2 s\n%s", target, r.log)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
