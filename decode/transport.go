@@ -1,9 +1,6 @@
 package decode
 
-import (
-	"encoding/binary"
-	"math"
-)
+import "encoding/binary"
 
 // Protocol numbers of IPv4 and IPv6.
 const (
@@ -36,53 +33,11 @@ const (
 	tcpMinLen        = 20
 )
 
-// Which kind of ports a protocol has, of those that transport is quick at.
-const (
-	kindTCP = 1 + iota
-	kindUDP
-)
-
-var kinds = [256]uint8{protoTCP: kindTCP, protoUDP: kindUDP}
-
 // transport decodes what an IP header carries as protocol p. Unlike elsewhere b may hold more
 // than n bytes, Ethernet's padding, which only the uncommon needs to clip.
-//
-// TCP and UDP come mixed, as no branch predictor could tell: what is usual of either is computed
-// for both, and one of the two results taken. Everything else is in transportRare.
 func (d *Decoder) transport(r *Record, p uint8, b []byte, n uint, level uint8) Status {
-	kind := kinds[p]
-	if kind == 0 {
-		return d.upper(r, p, clip(b, n), n, level)
-	}
-	if len(b) < tcpMinLen || n < udpLen {
-		return d.transportRare(r, p, b, n, level)
-	}
-	isTCP := uint64(kind&kindTCP) * math.MaxUint64
-	r.SrcPort = binary.BigEndian.Uint16(b)
-	r.DstPort = binary.BigEndian.Uint16(b[2:])
-	r.TCPFlags = b[offTCPFlags] & uint8(isTCP)
-
-	// Neither is over 2^63 unless the header is shorter than it may be, or longer than what is
-	// there.
-	size := uint64(b[offTCPDataOffset]>>4) * 4
-	rareTCP := (size - tcpMinLen) | (uint64(n) - size)
-	length := uint64(binary.BigEndian.Uint16(b[offUDPLength:]))
-	differs := length ^ uint64(n)
-	tunnel := zero(tunnelPorts[r.DstPort%64]^r.DstPort) | zero(r.SrcPort^portL2TP)
-	rareUDP := -differs | differs | tunnel
-	if (rareTCP&isTCP|rareUDP&^isTCP)>>63 != 0 {
-		return d.transportRare(r, p, b, n, level)
-	}
-	return OK
-}
-
-// zero returns a number with the top bit set where v is 0, and with none set else.
-func zero(v uint16) uint64 { return (uint64(v) - 1) &^ math.MaxInt64 }
-
-// transportRare decodes TCP and UDP of every form.
-func (d *Decoder) transportRare(r *Record, p uint8, b []byte, n uint, level uint8) Status {
-	if p == protoTCP {
-		r.TCPFlags = 0
+	switch p {
+	case protoTCP:
 		if len(b) < tcpMinLen || n < tcpMinLen {
 			return r.shortPorts(b, n, tcpMinLen)
 		}
@@ -94,17 +49,19 @@ func (d *Decoder) transportRare(r *Record, p uint8, b []byte, n uint, level uint
 			return BadLength
 		}
 		return OK
+	case protoUDP:
+		if len(b) < udpLen || n < udpLen {
+			return r.shortPorts(b, n, udpLen)
+		}
+		r.SrcPort = binary.BigEndian.Uint16(b)
+		r.DstPort = binary.BigEndian.Uint16(b[2:])
+		length := uint(binary.BigEndian.Uint16(b[offUDPLength:]))
+		if length == n && !tunnelPort(r.DstPort) && r.SrcPort != portL2TP {
+			return OK
+		}
+		return d.udpRare(r, b, n, length, level)
 	}
-	if len(b) < udpLen || n < udpLen {
-		return r.shortPorts(b, n, udpLen)
-	}
-	r.SrcPort = binary.BigEndian.Uint16(b)
-	r.DstPort = binary.BigEndian.Uint16(b[2:])
-	length := uint(binary.BigEndian.Uint16(b[offUDPLength:]))
-	if length == n && !tunnelPort(r.DstPort) && r.SrcPort != portL2TP {
-		return OK
-	}
-	return d.udpRare(r, b, n, length, level)
+	return d.upper(r, p, clip(b, n), n, level)
 }
 
 // upper decodes the protocols that are rarer than TCP and UDP. Tunnels stay closed in fragments:
