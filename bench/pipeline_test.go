@@ -12,14 +12,14 @@ func TestPipeline(t *testing.T) {
 	if testing.Short() {
 		packets = 500_000
 	}
-	f := func(workload string, wantHosts int) {
+	f := func(workload string, hot bool, wantHosts int) {
 		t.Helper()
 		w, err := blast.Find(workload)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r, err := Pipeline(PipelineConfig{
-			Workload: w, Packets: packets, Runs: 6, Groups: 100,
+			Workload: w, Packets: packets, Runs: 6, Groups: 100, Hot: hot,
 			Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"),
 				netip.MustParsePrefix("10.9.0.0/16")},
 		})
@@ -39,8 +39,9 @@ func TestPipeline(t *testing.T) {
 			t.Errorf("limits are not armed: %d hints, %d samples", r.Hints, r.Samples)
 		}
 	}
-	f("W1", 1)
-	f("W2", 1<<16)
+	f("W1", false, 1)
+	f("W2", false, 1<<16)
+	f("W2", true, 1<<16) // in a ring as small as its frames, the worker would leave some out
 }
 
 func TestMedian(t *testing.T) {
