@@ -15,41 +15,33 @@ import (
 	"weir/tools/lab"
 )
 
-// TestLabCost measures what it costs a weir with 100 000 active hosts to be looked at: by screen,
-// metrics and hosts once a second. The processor's time is the whole process's, in phases with and
-// without lookers, in turn.
-func TestLabCost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures for a minute")
-	}
-	l := lab.New(t, lab.Options{})
-	r := newRig(t, l, captures()["afxdp"])
-	yaml := strings.Replace(labConfig(r.dir, captures()["afxdp"]), "10.0.0.0/16", "10.0.0.0/14", 1)
-	if err := r.stop(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	r.configure(yaml)
+// BenchmarkLooking measures what it costs a weir with 100 000 active hosts to be looked at: by
+// screen, metrics and hosts once a second. The processor's time is the whole process's, in phases
+// of five seconds with and without lookers, in turn: an iteration is a pair of these.
+func BenchmarkLooking(b *testing.B) {
+	l := lab.New(b, lab.Options{})
+	r := prepareRig(b, l, captures()["afxdp"], func(yaml, _ string) string {
+		return strings.Replace(yaml, "10.0.0.0/16", "10.0.0.0/14", 1)
+	})
 	r.start()
 	stop := r.crowd(115_000)
 	defer stop()
 	r.eventually("sees 100 000 hosts", func() bool { return r.status().Hosts > 100_000 })
+	const phase = 5 * time.Second
 	var with, without []float64
-	for range 5 {
-		without = append(without, r.cpu(5*time.Second, nil))
-		with = append(with, r.cpu(5*time.Second, r.lookAround))
+	for b.Loop() {
+		without = append(without, r.cpu(phase, nil))
+		with = append(with, r.cpu(phase, r.lookAround))
 	}
 	slices.Sort(with)
 	slices.Sort(without)
 	s := r.status()
-	cost := with[len(with)/2] - without[len(without)/2]
-	t.Logf("%d hosts: %.1f %% of a core with lookers, %.1f %% without: they cost %.1f %%; "+
-		"tick %.1f ms, longest %.1f ms, %d late flips", s.Hosts, 100*with[len(with)/2],
-		100*without[len(without)/2], 100*cost, s.Loop.TickMillis, s.Loop.TickMillisMax,
-		s.Loop.Late)
-	if cost > 0.05 {
-		t.Errorf("looking costs %.1f %% of a core: with %.3f, without %.3f", 100*cost, with,
-			without)
+	if s.Hosts < 100_000 {
+		b.Errorf("%d hosts at the end", s.Hosts)
 	}
+	b.ReportMetric(float64(s.Hosts), "hosts")
+	b.ReportMetric(100*with[len(with)/2], "%core-looked-at")
+	b.ReportMetric(100*without[len(without)/2], "%core-alone")
 }
 
 // crowd sends packets to 131 072 hosts, one after the other, until the function that it returns is

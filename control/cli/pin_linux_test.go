@@ -25,7 +25,7 @@ import (
 )
 
 // workersCore returns a core that a worker can have while others are left.
-func workersCore(t *testing.T) int {
+func workersCore(t testing.TB) int {
 	t.Helper()
 	allowed := fastpath.AllowedCores()
 	if len(allowed) < 2 {
@@ -57,7 +57,7 @@ func (r *rig) affinities() map[string][]int {
 }
 
 // coreList reads the kernel's list of cores: 0,2-5.
-func coreList(t *testing.T, list string) (cores []int) {
+func coreList(t testing.TB, list string) (cores []int) {
 	t.Helper()
 	for part := range strings.SplitSeq(list, ",") {
 		first, last, isRange := strings.Cut(part, "-")

@@ -34,7 +34,7 @@ const patience = 10 * time.Second
 
 // rig is a weir in the namespace of a lab.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	lab    *lab.Lab
 	dir    string // configuration, state, socket
 	scrape string // address of its metrics
@@ -79,7 +79,9 @@ metrics: {listen: "127.0.0.1:9108"}
 
 // newRig starts a weir that captures from mirror0 as the content of the section capture says; edits
 // change the rest of its configuration.
-func newRig(t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir string) string) *rig {
+func newRig(
+	t testing.TB, l *lab.Lab, capture string, edits ...func(yaml, dir string) string,
+) *rig {
 	t.Helper()
 	r := prepareRig(t, l, capture, edits...)
 	r.start()
@@ -88,7 +90,7 @@ func newRig(t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir st
 
 // prepareRig is newRig without the start.
 func prepareRig(
-	t *testing.T, l *lab.Lab, capture string, edits ...func(yaml, dir string) string,
+	t testing.TB, l *lab.Lab, capture string, edits ...func(yaml, dir string) string,
 ) *rig {
 	t.Helper()
 	if strings.HasPrefix(capture, "afpacket") {
