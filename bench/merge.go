@@ -124,7 +124,7 @@ func (m *merge) fill() {
 				op := [1]counters.Op{{
 					Slot: 2 * i, Hash: (i + p*7) * 0x9e3779b1, Bytes: 60, Class: counters.UDP,
 				}}
-				if len(t.Count(op[:], expired[:0])) > 0 {
+				if len(t.Count(op[:], 0, expired[:0])) > 0 {
 					t.Touch(op[0].Slot, 0)
 					t.Slot(op[0].Slot).Arm(1 << 20)
 				}

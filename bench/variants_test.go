@@ -60,8 +60,8 @@ func countBursts(b *testing.B, hosts uint32, stream []uint32, place func(uint32)
 			at = (at + 1) & (len(stream) - 1)
 		}
 		table.Prefetch(ops[:])
-		table.PrefetchFlows(ops[:])
-		for _, i := range table.Count(ops[:], expired[:0]) {
+		table.PrefetchBitmaps(ops[:])
+		for _, i := range table.Count(ops[:], 0, expired[:0]) {
 			table.Touch(ops[i].Slot, 0)
 			table.Slot(ops[i].Slot).Arm(1 << 30)
 		}

@@ -87,7 +87,7 @@ func (s *sights) count(t *counters.Table, slot uint32, packets int) {
 	var expired [1]uint8
 	for range packets {
 		op := counters.Op{Slot: slot, Hash: slot * 0x9e3779b1, Bytes: 60, Class: counters.UDP}
-		if len(t.Count([]counters.Op{op}, expired[:0])) > 0 {
+		if len(t.Count([]counters.Op{op}, 0, expired[:0])) > 0 {
 			t.Touch(op.Slot, s.now)
 			t.Slot(op.Slot).Arm(1 << 20)
 		}

@@ -77,7 +77,7 @@ func fillTable(t *testing.T, table *counters.Table, r *rand.Rand) {
 			op := [1]counters.Op{{
 				Slot: slot, Hash: r.Uint32(), Bytes: 60 + r.Uint32N(1000), Class: counters.UDP,
 			}}
-			if len(table.Count(op[:], expired[:0])) > 0 {
+			if len(table.Count(op[:], 0, expired[:0])) > 0 {
 				table.Touch(slot, table.Start)
 				table.Slot(slot).Arm(1 << 20)
 			}

@@ -65,7 +65,7 @@ func (c *crowd) fill(hosts, packets uint32) {
 		for p := range packets {
 			op := counters.Op{Slot: 2 * i, Hash: (i + p*7) * 0x9e3779b1, Bytes: 60,
 				Class: counters.UDP}
-			if len(t.Count([]counters.Op{op}, expired[:0])) > 0 {
+			if len(t.Count([]counters.Op{op}, 0, expired[:0])) > 0 {
 				t.Touch(op.Slot, c.now)
 				t.Slot(op.Slot).Arm(1 << 20)
 			}

@@ -69,6 +69,23 @@ func (l *Layout) directoryBytes() uint64 {
 	return n + sizeOf[Key](n) + 2*sizeOf[uint32](n) + sketchRows<<sketchBits
 }
 
+// Sought is a host that the directory is asked for, on behalf of an op.
+type Sought struct {
+	Key  Key
+	Hash uint64
+	Op   uint8
+}
+
+// Seek returns what Prefetch takes for k.
+func (d *Directory) Seek(k Key, op uint8) Sought { return Sought{k, d.Hash(k), op} }
+
+// Prefetch asks for the buckets that Find will look into.
+func (d *Directory) Prefetch(sought []Sought) {
+	if len(sought) > 0 {
+		prefetchBuckets(&d.tags[0], sought, d.mask)
+	}
+}
+
 // Hash returns the seeded hash of k that Find and Admit take.
 func (d *Directory) Hash(k Key) uint64 { return mix(k.Hi^d.seed, k.Lo+d.seed>>32) }
 
@@ -141,16 +158,12 @@ func (s *sketch) note(hash uint64) uint32 {
 	}
 	a := &s.rows[0][hash>>16&(1<<sketchBits-1)]
 	b := &s.rows[1][hash>>40&(1<<sketchBits-1)]
-	least := min(*a, *b)
-	if least < 255 { // conservative update: only the counters that hold the estimate
-		if *a == least {
-			*a++
-		}
-		if *b == least {
-			*b++
-		}
-	}
-	return uint32(least) + 1
+	// Conservative update: only counters that hold the estimate grow. Which do is what no branch
+	// predictor knows.
+	seen := uint32(min(*a, *b)) + 1
+	least := uint8(min(seen, 255))
+	*a, *b = max(*a, least), max(*b, least)
+	return seen
 }
 
 // tagOf returns the byte that marks a hash in its bucket, never 0.

@@ -8,10 +8,10 @@ func (t *Table) Prefetch(ops []Op) {
 	}
 }
 
-// PrefetchFlows asks for the flow bitmaps that the slots of ops point to. The slots should have
-// arrived: it reads them.
-func (t *Table) PrefetchFlows(ops []Op) {
+// PrefetchBitmaps asks for what Count and Touch need beside the slots of ops: flow bitmaps, and
+// of new hosts the bitmap of the active. The slots should have arrived: it reads them.
+func (t *Table) PrefetchBitmaps(ops []Op) {
 	if len(ops) > 0 {
-		prefetchFlows(&t.slots[0], ops, &t.flows.small[0], &t.flows.big[0])
+		prefetchBitmaps(&t.slots[0], ops, &t.active[0], &t.flows.small[0], &t.flows.big[0])
 	}
 }

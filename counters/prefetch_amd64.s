@@ -17,20 +17,25 @@ next:
 done:
 	RET
 
-// func prefetchFlows(base *Slot, ops []Op, small, big *uint64)
-TEXT ·prefetchFlows(SB), NOSPLIT, $0-48
+// func prefetchBitmaps(base *Slot, ops []Op, active, small, big *uint64)
+TEXT ·prefetchBitmaps(SB), NOSPLIT, $0-56
 	MOVQ base+0(FP), AX
 	MOVQ ops_base+8(FP), SI
 	MOVQ ops_len+16(FP), CX
-	MOVQ small+32(FP), R8
-	MOVQ big+40(FP), R9
+	MOVQ active+32(FP), DI
+	MOVQ small+40(FP), R8
+	MOVQ big+48(FP), R9
 	TESTQ CX, CX
 	JZ end
 more:
 	MOVL (SI), DX            // op.Slot
 	MOVL 4(SI), BX           // op.Hash
+	MOVQ DX, R12
 	SHLQ $6, DX
 	MOVL 60(AX)(DX*1), R10   // slot.state
+	TESTL $1, R10            // flagSeen
+	JZ unseen
+slab:
 	MOVL 48(AX)(DX*1), R11   // slot.flow
 	ANDL $0x3ffff, R11       // slab
 	ANDL $4095, BX           // position among 4096
@@ -53,4 +58,27 @@ skip:
 	DECQ CX
 	JNZ more
 end:
+	RET
+unseen:
+	SHRQ $6, R12             // word of active
+	PREFETCHT0 (DI)(R12*8)
+	JMP slab
+
+// func prefetchBuckets(tags *uint64, sought []Sought, mask uint32)
+TEXT ·prefetchBuckets(SB), NOSPLIT, $0-36
+	MOVQ tags+0(FP), AX
+	MOVQ sought_base+8(FP), SI
+	MOVQ sought_len+16(FP), CX
+	MOVL mask+32(FP), R8
+	TESTQ CX, CX
+	JZ found
+bucket:
+	MOVQ 16(SI), DX          // sought.Hash
+	ANDL R8, DX
+	SHLQ $4, DX              // 16 tags
+	PREFETCHT0 (AX)(DX*1)
+	ADDQ $32, SI
+	DECQ CX
+	JNZ bucket
+found:
 	RET

@@ -16,19 +16,23 @@ next:
 done:
 	RET
 
-// func prefetchFlows(base *Slot, ops []Op, small, big *uint64)
-TEXT ·prefetchFlows(SB), NOSPLIT, $0-48
+// func prefetchBitmaps(base *Slot, ops []Op, active, small, big *uint64)
+TEXT ·prefetchBitmaps(SB), NOSPLIT, $0-56
 	MOVD base+0(FP), R0
 	MOVD ops_base+8(FP), R1
 	MOVD ops_len+16(FP), R2
-	MOVD small+32(FP), R8
-	MOVD big+40(FP), R9
+	MOVD active+32(FP), R7
+	MOVD small+40(FP), R8
+	MOVD big+48(FP), R9
 	CBZ  R2, end
 more:
 	MOVWU 0(R1), R3          // op.Slot
 	MOVWU 4(R1), R4          // op.Hash
+	LSR   $6, R3, R10        // word of active
 	ADD   R3<<6, R0, R3
 	MOVWU 60(R3), R5         // slot.state
+	TBZ   $0, R5, unseen     // flagSeen
+slab:
 	MOVWU 48(R3), R6         // slot.flow
 	AND   $0x3ffff, R6       // slab
 	AND   $4095, R4          // position among 4096
@@ -49,4 +53,26 @@ skip:
 	SUBS  $1, R2
 	BNE   more
 end:
+	RET
+unseen:
+	ADD   R10<<3, R7, R10
+	PRFM  (R10), PLDL1KEEP
+	B     slab
+
+// func prefetchBuckets(tags *uint64, sought []Sought, mask uint32)
+TEXT ·prefetchBuckets(SB), NOSPLIT, $0-36
+	MOVD  tags+0(FP), R0
+	MOVD  sought_base+8(FP), R1
+	MOVD  sought_len+16(FP), R2
+	MOVWU mask+32(FP), R8
+	CBZ   R2, found
+bucket:
+	MOVD  16(R1), R3         // sought.Hash
+	AND   R8, R3
+	ADD   R3<<4, R0, R3      // 16 tags
+	PRFM  (R3), PLDL1KEEP
+	ADD   $32, R1
+	SUBS  $1, R2
+	BNE   bucket
+found:
 	RET

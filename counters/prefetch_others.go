@@ -5,4 +5,6 @@ package counters
 // Elsewhere the core's own out-of-order reach has to do.
 func prefetchSlots(*Slot, []Op) {}
 
-func prefetchFlows(*Slot, []Op, *uint64, *uint64) {}
+func prefetchBitmaps(*Slot, []Op, *uint64, *uint64, *uint64) {}
+
+func prefetchBuckets(*uint64, []Sought, uint32) {}

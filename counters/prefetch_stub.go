@@ -4,14 +4,20 @@ package counters
 
 // prefetchSlots prefetches base[op.Slot] for every op.
 //
-// The assembly of this file knows Op (20 bytes; Slot first, Hash second) and Slot (64 bytes; flow
-// at 48, state at 60), the slab flags and sizes: TestPrefetchLayout holds it to them.
+// The assembly of this file knows Op (20 bytes; Slot first, Hash second), Slot (64 bytes; flow at
+// 48, state at 60), Sought (32 bytes; Hash at 16), the slab flags and sizes: TestPrefetchLayout
+// holds it to them.
 //
 //go:noescape
 func prefetchSlots(base *Slot, ops []Op)
 
-// prefetchFlows prefetches the word of small or big that the flow of every op falls into, for
-// slots that have a slab.
+// prefetchBitmaps prefetches, for every op, the word of active that its slot has a bit in if the
+// slot was not seen yet, and the word of small or big that its flow falls into if it has a slab.
 //
 //go:noescape
-func prefetchFlows(base *Slot, ops []Op, small, big *uint64)
+func prefetchBitmaps(base *Slot, ops []Op, active, small, big *uint64)
+
+// prefetchBuckets prefetches the 16 tags of the bucket, Hash under mask, of all that is sought.
+//
+//go:noescape
+func prefetchBuckets(tags *uint64, sought []Sought, mask uint32)

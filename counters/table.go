@@ -133,11 +133,11 @@ func (l *Layout) tableBytes() uint64 {
 // Slot returns slot i. It is valid until the table is merged.
 func (t *Table) Slot(i uint32) *Slot { return &t.slots[i] }
 
-// Count makes ops and appends to expired the numbers of those that burn down their slot's fuse: a
-// host's first packet in the epoch, a limit to look at, a sample to take. A slot is reported once;
-// the caller arms it anew. The slots should have been prefetched.
-func (t *Table) Count(ops []Op, expired []uint8) []uint8 {
-	for i := range ops {
+// Count makes ops from number from on, and appends to expired the numbers of those that burn down
+// their slot's fuse: a host's first packet in the epoch, a limit to look at, a sample to take. A
+// slot is reported once; the caller arms it anew. The slots should have been prefetched.
+func (t *Table) Count(ops []Op, from int, expired []uint8) []uint8 {
+	for i := from; i < len(ops); i++ {
 		op := &ops[i]
 		s := &t.slots[op.Slot]
 		add := onePacket + uint64(op.Bytes)

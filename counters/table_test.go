@@ -56,7 +56,7 @@ func newMemory(t testing.TB) *Memory {
 
 // count makes one op the way a worker does, with the first touch noted.
 func count(t *Table, op Op, now int64) {
-	for range t.Count([]Op{op}, nil) {
+	for range t.Count([]Op{op}, 0, nil) {
 		t.Touch(op.Slot, now)
 		t.Slot(op.Slot).Arm(1000)
 	}
@@ -67,13 +67,18 @@ func TestPrefetchLayout(t *testing.T) {
 		t.Errorf("a Slot has %d bytes; the assembly and the cache want 64", s)
 	}
 	if unsafe.Offsetof(Slot{}.flow) != 48 || unsafe.Offsetof(Slot{}.state) != 60 ||
-		unsafe.Offsetof(Op{}.Hash) != 4 || flagSmall != 8 || flagBig != 16 ||
+		unsafe.Offsetof(Op{}.Hash) != 4 || flagSeen != 1 || flagSmall != 8 || flagBig != 16 ||
 		slabRefMask != 0x3ffff || smallBits != 1024 || bigBits != 4096 {
 		t.Error("the assembly's offsets, flags or sizes are not those of Slot, Op and the slabs")
 	}
 	if s := unsafe.Sizeof(Op{}); s != 20 || unsafe.Offsetof(Op{}.Slot) != 0 {
 		t.Errorf("an Op has %d bytes with Slot at %d; the assembly wants 20 and 0", s,
 			unsafe.Offsetof(Op{}.Slot))
+	}
+	s, hash := unsafe.Sizeof(Sought{}), unsafe.Offsetof(Sought{}.Hash)
+	if s != 32 || hash != 16 || dirWays != 16 {
+		t.Errorf("a Sought has %d bytes with Hash at %d, a bucket %d tags; "+
+			"the assembly wants 32, 16, 16", s, hash, dirWays)
 	}
 	if s := unsafe.Sizeof(Entry{}); s != 128 {
 		t.Errorf("an Entry has %d bytes, not 128", s)
@@ -372,8 +377,8 @@ func TestNoAllocs(t *testing.T) {
 			}
 		}
 		table.Prefetch(ops)
-		table.PrefetchFlows(ops)
-		for _, i := range table.Count(ops, expired) {
+		table.PrefetchBitmaps(ops)
+		for _, i := range table.Count(ops, 0, expired) {
 			table.Touch(ops[i].Slot, 0)
 		}
 		g.Add(table, 1)

@@ -43,7 +43,7 @@ func fill(t *testing.T, l *Layout, hosts []netip.Addr, seed uint64, shares int) 
 			}
 		}
 		op := Op{Slot: slot + side, Hash: r.Uint32(), Bytes: 100, Class: Class(r.IntN(4))}
-		for range table.Count([]Op{op}, nil) {
+		for range table.Count([]Op{op}, 0, nil) {
 			table.Touch(op.Slot, 2000)
 			table.Slot(op.Slot).Arm(1 << 30)
 		}

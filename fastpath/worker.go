@@ -55,19 +55,12 @@ type Worker struct {
 	listed  int    // of those, in unknown
 	records [ring.BurstSize]decode.Record
 	ops     [maxOps]counters.Op
-	unknown [maxOps]listing
+	unknown [maxOps]counters.Sought
 	expired [maxOps]uint8
 }
 
 // maxOps is the most counts that a burst makes: all frames internal.
 const maxOps = 2 * ring.BurstSize
-
-// listing is an op whose slot depends on the directory.
-type listing struct {
-	key  counters.Key
-	hash uint64
-	op   uint8
-}
 
 // NewWorker returns a worker that is ready for Step.
 func NewWorker(c Config) *Worker {
@@ -99,29 +92,36 @@ func (w *Worker) Step() (int, error) {
 // enough for the first to arrive while the others are read.
 const stride = 16
 
-// burst counts the frames of the batch: read all and fetch their lines meanwhile, then count all,
-// so that the cache misses of a burst overlap with work and with one another.
+// burst counts the frames of the batch, a stride after the other through the stages: read, find
+// the host in the directory, ask for the slot, for the flow bitmap, count. Between two stages of a
+// stride come others' of its neighbours, so that cache misses overlap with work and with one
+// another.
 func (w *Worker) burst() {
 	n := min(w.batch.N, ring.BurstSize)
 	t := w.epoch.Table
 	w.made, w.listed = 0, 0
-	slots, flows := 0, 0 // ops whose lines were asked for
-	for at := 0; at < n; at += stride {
-		w.read(at, min(at+stride, n))
-		t.Prefetch(w.ops[slots:w.made])
-		t.PrefetchFlows(w.ops[flows:slots])
-		flows, slots = slots, w.made
+	found := 0                       // of unknown
+	slots, flows, counted := 0, 0, 0 // ops that these stages are done with
+	expired := w.expired[:0]
+	for at := 0; at < n || counted < w.made; at += stride {
+		placed, sought := w.made, w.listed
+		if at < n {
+			w.read(at, min(at+stride, n))
+		}
+		if w.dir == nil {
+			placed = w.made
+		} else {
+			w.dir.Prefetch(w.unknown[sought:w.listed])
+			w.list(w.unknown[found:sought])
+			found = sought
+		}
+		t.Prefetch(w.ops[slots:placed])
+		t.PrefetchBitmaps(w.ops[flows:slots])
+		expired = t.Count(w.ops[:flows], counted, expired)
+		counted, flows, slots = flows, slots, placed
 	}
-	ops := w.ops[:w.made]
-	if w.listed > 0 {
-		w.list(ops, w.unknown[:w.listed])
-		t.Prefetch(ops)
-		flows = 0
-	}
-	t.PrefetchFlows(ops[flows:])
-	expired := t.Count(ops, w.expired[:0])
 	for _, i := range expired {
-		w.expire(ops[i:])
+		w.expire(w.ops[i:w.made])
 	}
 	if w.baseline -= n; w.baseline < 0 {
 		w.sampleBaseline(n)
@@ -200,7 +200,7 @@ func (w *Worker) place(frame uint8, r *decode.Record, pl *place, a decode.Addr, 
 	op.Frame = frame
 	if !pl.direct {
 		key := counters.Key(a)
-		w.unknown[w.listed&(maxOps-1)] = listing{key, w.dir.Hash(key), uint8(w.made)}
+		w.unknown[w.listed&(maxOps-1)] = w.dir.Seek(key, uint8(w.made))
 		w.listed++
 	}
 	w.made++
@@ -208,21 +208,21 @@ func (w *Worker) place(frame uint8, r *decode.Record, pl *place, a decode.Addr, 
 
 // list gives ops to hosts of the directory their slots. Hosts that are not listed stay with their
 // aggregate, without a flow estimate.
-func (w *Worker) list(ops []counters.Op, unknown []listing) {
+func (w *Worker) list(unknown []counters.Sought) {
 	t, epoch := w.epoch.Table, uint32(w.epoch.Seq)
+	shares, dir := w.epoch.Policy.shares, w.dir
 	for i := range unknown {
 		u := &unknown[i]
-		op := &ops[u.op]
-		dir := op.Slot & 1
-		entry, ok := w.dir.Find(u.key, u.hash)
+		op := &w.ops[u.Op&(maxOps-1)]
+		side := op.Slot & 1
+		entry, ok := dir.Find(u.Key, u.Hash)
 		if !ok {
-			need := w.epoch.Policy.shares[op.Group][dir].admit
-			if entry, ok = w.dir.Admit(u.key, u.hash, need, epoch, t); !ok {
+			if entry, ok = dir.Admit(u.Key, u.Hash, shares[op.Group][side].admit, epoch, t); !ok {
 				op.Mark |= counters.MarkNoFlow
 				t.Stats.Unplaced++
 				continue
 			}
 		}
-		op.Slot = t.Layout.DirBase + 2*entry + dir
+		op.Slot = t.Layout.DirBase + 2*entry + side
 	}
 }

@@ -82,7 +82,7 @@ func (l *lab) packetOf(key counters.Key, outgoing bool, s sample) {
 		op.Slot++
 	}
 	var expired [1]uint8
-	if len(l.table.Count([]counters.Op{op}, expired[:0])) > 0 {
+	if len(l.table.Count([]counters.Op{op}, 0, expired[:0])) > 0 {
 		l.table.Touch(op.Slot, s.at)
 		l.table.Slot(op.Slot).Arm(1 << 20)
 	}
