@@ -22,17 +22,11 @@ const (
 // many seconds counts. Nobody's traffic of this morning is an attack of now.
 const Spread = 300
 
-// SpanOf returns the class of a duration in milliseconds.
+// SpanOf returns the class of a duration in milliseconds. It has no branch, since durations are as
+// no branch predictor expects them.
 func SpanOf(ms uint32) Span {
-	switch {
-	case ms <= 1000:
-		return UpTo1s
-	case ms <= 8000:
-		return UpTo8s
-	case ms <= 64000:
-		return UpTo64s
-	}
-	return Longer
+	d := uint64(ms)
+	return Span((1000-d)>>63 + (8000-d)>>63 + (64000-d)>>63)
 }
 
 // FlowSlot counts one host in one direction during one epoch, by what exporters tell of it: nine
@@ -74,14 +68,6 @@ func (c *spanCount) of(class Class) *flowCount {
 	return &c.far[class&1]
 }
 
-// fetch loads a word of each line that op will count in, and returns something of them.
-func (c *spanCount) fetch(op *FlowOp) uint32 {
-	if op.Rate > 1 || op.Class > UDP || op.Mark&MarkFrag != 0 {
-		return c.flows + uint32(c.far[0].packets)
-	}
-	return c.flows
-}
-
 type flowCount struct{ packets, bytes uint64 }
 
 func (c *flowCount) add(packets, bytes uint64) {
@@ -102,9 +88,16 @@ type FlowOp struct {
 	Class   Class  // TCP, UDP, ICMP or Other
 	Mark    uint8  // MarkSYN, MarkFrag, MarkSample, MarkFirstSYN
 	Record  uint8  // index in the burst
+	ahead   uint8  // lines of its FlowSlot to prefetch beside the first: aheadFar, aheadAge
 	at      uint32 // 1 + its FlowSlot
-	fetched uint32 // nothing: what the loads that fetch the FlowSlot's lines return
+	line    uint32 // 1 + the first line that it counts in, of all FlowSlots'
 }
+
+// Lines that a FlowOp counts in beside the first of its span.
+const (
+	aheadFar = 1 << iota // the second of its span
+	aheadAge             // the last of its FlowSlot
+)
 
 // Marks of a FlowOp beside MarkSYN, all packets, and MarkFrag.
 const (
@@ -112,17 +105,45 @@ const (
 	MarkFirstSYN                   // one packet of the flow is a SYN
 )
 
-// CountFlows makes ops that arrived at now, nanoseconds since 1970 UTC. Those that find no slot
-// left are counted in Stats.Exports.Unslotted.
-func (t *Table) CountFlows(ops []FlowOp, now int64) {
-	for i := range ops { // independent loads: their misses overlap
-		ops[i].at = t.flowIndex[ops[i].Slot]
+// Lines of 64 bytes in a FlowSlot, and of one span in it.
+const (
+	flowSlotLines = 9
+	spanLines     = 2
+)
+
+// PrefetchFlowIndex asks for what PrefetchFlowSlots will read.
+func (t *Table) PrefetchFlowIndex(ops []FlowOp) {
+	if len(ops) > 0 {
+		prefetchFlowIndex(&t.flowIndex[0], ops)
+	}
+}
+
+// PrefetchFlowSlots asks for the lines that CountFlows will touch.
+func (t *Table) PrefetchFlowSlots(ops []FlowOp) {
+	if len(ops) == 0 {
+		return
 	}
 	for i := range ops {
-		if op := &ops[i]; op.at != 0 {
-			op.fetched = t.flowSlots[op.at-1].spans[SpanOf(op.Milli)&3].fetch(op)
+		op := &ops[i]
+		op.at, op.line, op.ahead = t.flowIndex[op.Slot], 0, 0
+		if op.at == 0 {
+			continue
+		}
+		span := SpanOf(op.Milli)
+		op.line = 1 + (op.at-1)*flowSlotLines + spanLines*uint32(span)
+		if op.Rate > 1 || op.Class > UDP || op.Mark&MarkFrag != 0 {
+			op.ahead = aheadFar
+		}
+		if span == UpTo1s && op.Age > 0 {
+			op.ahead |= aheadAge
 		}
 	}
+	prefetchFlowSlots(&t.flowSlots[0], ops)
+}
+
+// CountFlows makes ops that arrived at now, nanoseconds since 1970 UTC. Those that find no slot
+// left are counted in Stats.Exports.Unslotted. The slots should have been prefetched.
+func (t *Table) CountFlows(ops []FlowOp, now int64) {
 	for i := range ops {
 		op := &ops[i]
 		if op.at == 0 {
@@ -165,17 +186,14 @@ func (s *FlowSlot) count(op *FlowOp) {
 	span := SpanOf(op.Milli)
 	c := &s.spans[span&3]
 	packets, bytes := op.Packets, op.Bytes
-	perSecond := 1.0
+	perSecond := 1000 / float64(max(op.Milli, 1000))
 	if span == UpTo1s && op.Age > 0 {
 		age, weight := float64(op.Age)/1000, float64(packets)
 		s.age[0] += weight * age
 		s.age[1] += weight * age * age
-	} else if span != UpTo1s {
-		perSecond = 1000 / float64(op.Milli)
-		if op.Milli > Spread*1000 {
-			part := Spread * perSecond
-			packets, bytes = part64(packets, part), part64(bytes, part)
-		}
+	} else if op.Milli > Spread*1000 {
+		part := Spread * perSecond
+		packets, bytes = part64(packets, part), part64(bytes, part)
 	}
 	c.of(op.Class&3).add(packets, bytes)
 	if op.Mark&(MarkSYN|MarkFirstSYN|MarkFrag) != 0 {

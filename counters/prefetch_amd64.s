@@ -82,3 +82,52 @@ bucket:
 	JNZ bucket
 found:
 	RET
+
+// func prefetchFlowIndex(index *uint32, ops []FlowOp)
+TEXT ·prefetchFlowIndex(SB), NOSPLIT, $0-32
+	MOVQ index+0(FP), AX
+	MOVQ ops_base+8(FP), SI
+	MOVQ ops_len+16(FP), CX
+	TESTQ CX, CX
+	JZ indexed
+index:
+	MOVL 36(SI), DX          // op.Slot
+	PREFETCHT0 (AX)(DX*4)
+	ADDQ $64, SI
+	DECQ CX
+	JNZ index
+indexed:
+	RET
+
+// func prefetchFlowSlots(base *FlowSlot, ops []FlowOp)
+TEXT ·prefetchFlowSlots(SB), NOSPLIT, $0-32
+	MOVQ base+0(FP), AX
+	MOVQ ops_base+8(FP), SI
+	MOVQ ops_len+16(FP), CX
+	TESTQ CX, CX
+	JZ fetched
+fetch:
+	MOVL 56(SI), DX          // op.line
+	SUBQ $1, DX
+	JCS none
+	MOVBLZX 49(SI), BX       // op.ahead
+	SHLQ $6, DX
+	ADDQ AX, DX
+	PREFETCHT0 (DX)
+	TESTL $1, BX             // aheadFar
+	JNZ far
+age:
+	TESTL $2, BX             // aheadAge
+	JNZ aged
+none:
+	ADDQ $64, SI
+	DECQ CX
+	JNZ fetch
+fetched:
+	RET
+far:
+	PREFETCHT0 64(DX)
+	JMP age
+aged:
+	PREFETCHT0 512(DX)
+	JMP none

@@ -76,3 +76,50 @@ bucket:
 	BNE   bucket
 found:
 	RET
+
+// func prefetchFlowIndex(index *uint32, ops []FlowOp)
+TEXT ·prefetchFlowIndex(SB), NOSPLIT, $0-32
+	MOVD index+0(FP), R0
+	MOVD ops_base+8(FP), R1
+	MOVD ops_len+16(FP), R2
+	CBZ  R2, indexed
+index:
+	MOVWU 36(R1), R3         // op.Slot
+	ADD   R3<<2, R0, R3
+	PRFM  (R3), PLDL1KEEP
+	ADD   $64, R1
+	SUBS  $1, R2
+	BNE   index
+indexed:
+	RET
+
+// func prefetchFlowSlots(base *FlowSlot, ops []FlowOp)
+TEXT ·prefetchFlowSlots(SB), NOSPLIT, $0-32
+	MOVD base+0(FP), R0
+	MOVD ops_base+8(FP), R1
+	MOVD ops_len+16(FP), R2
+	CBZ  R2, fetched
+fetch:
+	MOVWU 56(R1), R3         // op.line
+	CBZ   R3, none
+	SUB   $1, R3
+	MOVBU 49(R1), R4         // op.ahead
+	ADD   R3<<6, R0, R3
+	PRFM  (R3), PLDL1KEEP
+	TBNZ  $0, R4, far        // aheadFar
+age:
+	TBNZ  $1, R4, aged       // aheadAge
+none:
+	ADD   $64, R1
+	SUBS  $1, R2
+	BNE   fetch
+fetched:
+	RET
+far:
+	ADD   $64, R3, R5
+	PRFM  (R5), PLDL1KEEP
+	B     age
+aged:
+	ADD   $512, R3, R5
+	PRFM  (R5), PLDL1KEEP
+	B     none

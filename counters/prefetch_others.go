@@ -8,3 +8,7 @@ func prefetchSlots(*Slot, []Op) {}
 func prefetchBitmaps(*Slot, []Op, *uint64, *uint64, *uint64) {}
 
 func prefetchBuckets(*uint64, []Sought, uint32) {}
+
+func prefetchFlowIndex(*uint32, []FlowOp) {}
+
+func prefetchFlowSlots(*FlowSlot, []FlowOp) {}

@@ -5,8 +5,8 @@ package counters
 // prefetchSlots prefetches base[op.Slot] for every op.
 //
 // The assembly of this file knows Op (20 bytes; Slot first, Hash second), Slot (64 bytes; flow at
-// 48, state at 60), Sought (32 bytes; Hash at 16), the slab flags and sizes: TestPrefetchLayout
-// holds it to them.
+// 48, state at 60), Sought (32 bytes; Hash at 16), FlowOp (64 bytes; Slot at 36, ahead at 49, line
+// at 56), the slab flags and sizes: TestPrefetchLayout holds it to them.
 //
 //go:noescape
 func prefetchSlots(base *Slot, ops []Op)
@@ -21,3 +21,14 @@ func prefetchBitmaps(base *Slot, ops []Op, active, small, big *uint64)
 //
 //go:noescape
 func prefetchBuckets(tags *uint64, sought []Sought, mask uint32)
+
+// prefetchFlowIndex prefetches index[op.Slot] for every op.
+//
+//go:noescape
+func prefetchFlowIndex(index *uint32, ops []FlowOp)
+
+// prefetchFlowSlots prefetches, for every op with a line, that and those that ahead names, of the
+// FlowSlots from base on.
+//
+//go:noescape
+func prefetchFlowSlots(base *FlowSlot, ops []FlowOp)

@@ -80,6 +80,13 @@ func TestPrefetchLayout(t *testing.T) {
 		t.Errorf("a Sought has %d bytes with Hash at %d, a bucket %d tags; "+
 			"the assembly wants 32, 16, 16", s, hash, dirWays)
 	}
+	var flow FlowOp
+	if unsafe.Sizeof(flow) != 64 || unsafe.Offsetof(flow.Slot) != 36 ||
+		unsafe.Offsetof(flow.ahead) != 49 || unsafe.Offsetof(flow.line) != 56 ||
+		aheadFar != 1 || aheadAge != 2 || unsafe.Sizeof(FlowSlot{}) != flowSlotLines*64 ||
+		unsafe.Sizeof(spanCount{}) != spanLines*64 || NumSpans*spanLines != 8 {
+		t.Error("the assembly's offsets, flags or sizes are not those of FlowOp and FlowSlot")
+	}
 	if s := unsafe.Sizeof(Entry{}); s != 128 {
 		t.Errorf("an Entry has %d bytes, not 128", s)
 	}

@@ -130,3 +130,6 @@ func (w *base) rand() uint64 {
 
 // below returns a random number in [0, n).
 func (w *base) below(n uint64) uint64 { return w.rand() >> 11 % max(1, n) }
+
+// gapOf draws the distance to the next sample: uniform with the mean gap, at least 1.
+func (w *base) gapOf(gap uint32) uint32 { return 1 + uint32(w.below(uint64(2*gap-1))) }

@@ -11,32 +11,43 @@ import (
 
 // Evidence of flow records is packets like those that they tell of: headers alone, of mean length.
 const (
-	everyRecord  = 64 // one of so many records is taken whatever it is of
+	everyRecord  = 64 // one of so many records in the mean is taken whatever it is of
 	recordsWhole = 64 // of a warm host so many are all taken, then half of as many, and so on
 	mostHalvings = 20
 )
 
-// prove takes op's record as evidence, if its host is above a fifth of a limit, or at random.
-func (w *FlowWorker) prove(op *counters.FlowOp) {
-	s := w.epoch.Table.FlowSlot(op)
-	if s == nil {
-		return
-	}
-	packets := s.Heat(op)
-	sh := &w.epoch.Policy.shares[op.Group][op.Slot&1]
-	if packets > sh.warmPackets || packets*float64(op.Bytes) > sh.warmBytes*float64(op.Packets) {
-		gap := uint32(1) << min(s.Taken/recordsWhole, mostHalvings)
-		if gap == 1 || w.rand()&uint64(gap-1) == 0 {
-			s.Taken++
-			w.sample(op, ring.Warm, gap)
+// prove takes records of ops as evidence: those of hosts above a fifth of a limit, and some at
+// random.
+func (w *FlowWorker) prove(ops []counters.FlowOp) {
+	t, shares := w.epoch.Table, w.epoch.Policy.shares
+	for i := range ops {
+		op := &ops[i]
+		s := t.FlowSlot(op)
+		if s == nil {
+			continue
 		}
-		if base := w.epoch.Table.Layout.DirBase; op.Slot >= base {
-			w.dir.Pin((op.Slot-base)/2, uint32(w.epoch.Seq))
+		packets, sh := s.Heat(op), &shares[op.Group][op.Slot&1]
+		if packets > sh.warmPackets ||
+			packets*float64(op.Bytes) > sh.warmBytes*float64(op.Packets) {
+			w.proveWarm(op, s)
+			continue
 		}
-		return
+		if w.baseline--; w.baseline <= 0 {
+			w.baseline = int(w.gapOf(everyRecord))
+			w.sample(op, ring.Baseline, everyRecord)
+		}
 	}
-	if w.rand()%everyRecord == 0 {
-		w.sample(op, ring.Baseline, everyRecord)
+}
+
+// proveWarm takes op's record, of a host above a fifth of a limit.
+func (w *FlowWorker) proveWarm(op *counters.FlowOp, s *counters.FlowSlot) {
+	gap := uint32(1) << min(s.Taken/recordsWhole, mostHalvings)
+	if gap == 1 || w.rand()&uint64(gap-1) == 0 {
+		s.Taken++
+		w.sample(op, ring.Warm, gap)
+	}
+	if base := w.epoch.Table.Layout.DirBase; op.Slot >= base {
+		w.dir.Pin((op.Slot-base)/2, uint32(w.epoch.Seq))
 	}
 }
 

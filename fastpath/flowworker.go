@@ -36,6 +36,7 @@ type FlowWorker struct {
 	made      int  // ops so far
 	filled    int  // records so far
 	turn      uint // which record of a datagram tells how long flows take
+	baseline  int  // records until the next baseline sample
 	script    script
 
 	records [ring.BurstSize]decode.Record
@@ -57,7 +58,7 @@ func NewFlowWorker(c *FlowConfig) *FlowWorker {
 	}
 	w.base.init(&c.Config)
 	w.script.follow(w.epoch.Policy)
-	w.arrival.Default = c.Rules.unknown
+	w.arrival.Default, w.baseline = c.Rules.unknown, everyRecord
 	return w
 }
 
@@ -196,15 +197,29 @@ func (w *FlowWorker) close(d *decode.Datagram, first int) {
 	e.note(d, sample, w.arrival.Time)
 }
 
-// count counts the records that are waiting.
+// count counts the records that are waiting, a stride after the other through the stages, as
+// Worker.burst does.
 func (w *FlowWorker) count() {
-	if w.filled == 0 {
-		return
-	}
-	policy, t := w.epoch.Policy, w.epoch.Table
+	t := w.epoch.Table
 	w.made = 0
+	slots, counted := 0, 0 // ops that these stages are done with
+	for at := 0; at < w.filled || counted < w.made; at += stride {
+		placed := w.made
+		w.read(at, min(at+stride, w.filled))
+		t.PrefetchFlowIndex(w.ops[placed:w.made])
+		t.PrefetchFlowSlots(w.ops[slots:placed])
+		t.CountFlows(w.ops[counted:slots], w.batch.Now)
+		counted, slots = slots, placed
+	}
+	w.prove(w.ops[:w.made])
+	w.filled = 0
+}
+
+// read appends the counts to be made of records from up to to.
+func (w *FlowWorker) read(from, to int) {
+	policy, t := w.epoch.Policy, w.epoch.Table
 	filtered := policy.filter.Rules != nil || w.script.state != nil
-	for i := range w.filled {
+	for i := from; i < to; i++ {
 		r := &w.records[i]
 		if r.Packets > mostCounted || r.Bytes > mostCounted {
 			t.Stats.Exports.Faults[decode.BadField]++
@@ -236,12 +251,6 @@ func (w *FlowWorker) count() {
 			}
 		}
 	}
-	ops := w.ops[:w.made]
-	t.CountFlows(ops, w.batch.Now)
-	for i := range ops {
-		w.prove(&ops[i])
-	}
-	w.filled = 0
 }
 
 // keep reports whether record i is to be counted.

@@ -58,9 +58,6 @@ func (w *Worker) sampleBurst(rest []counters.Op, gap uint32) (due uint32) {
 	return due
 }
 
-// gapOf draws the distance to the next sample: uniform with the mean gap, at least 1.
-func (w *Worker) gapOf(gap uint32) uint32 { return 1 + uint32(w.below(uint64(2*gap-1))) }
-
 // samplesPerLimit is how many samples a slot's share of a limit is worth.
 const samplesPerLimit = 64
 
