@@ -202,3 +202,45 @@ func procDrops(t *testing.T, port uint16) uint64 {
 	t.Fatal("no such socket")
 	return 0
 }
+
+// TestPause has datagrams come one after the other while a source pauses: they come together.
+func TestPause(t *testing.T) {
+	l := listen(t, Config{Listen: "127.0.0.1:0"})
+	s := l.Sources()[0]
+	c := dial(t, "127.0.0.1", l.Addr().Port())
+	var b ring.Batch
+	together := 0
+	for try := 0; try < 50 && together < 2; try++ { // a busy machine may take its time
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for range 4 {
+				if _, err := c.Write([]byte("weir")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		for left, end := 4, time.Now().Add(time.Second); left > 0; {
+			n, err := s.Poll(&b)
+			if err != nil || time.Now().After(end) {
+				t.Fatalf("%d datagrams of 4 are missing: %v", left, err)
+			}
+			together = max(together, n)
+			left -= n
+			s.Release(&b)
+		}
+		wg.Wait()
+	}
+	if together < 2 {
+		t.Errorf("%d datagrams came together at most", together)
+	}
+}
+
+func TestPauseOf(t *testing.T) {
+	for buffer, want := range map[int]time.Duration{
+		0: 0, 64 << 10: 13107 * time.Nanosecond, 32 << 20: mostPause, MaxReceiveBuffer: mostPause,
+	} {
+		if got := pauseOf(buffer); got != want {
+			t.Errorf("pauseOf(%d) = %v, want %v", buffer, got, want)
+		}
+	}
+}
