@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/ring"
+	"weir/ring/wait"
 )
 
 // pollMillis is the longest that Poll sleeps.
@@ -91,7 +92,11 @@ func (s *Source) sleep() {
 	if s.current != nil {
 		polls[1] = unix.PollFd{Fd: int32(s.current.fd), Events: unix.POLLIN}
 	}
-	if n, err := unix.Poll(polls[:], pollMillis); err != nil || n <= 0 {
+	if spin := s.mirror.config.Spin; spin == 0 && s.now-s.busy < int64(wait.Soon) {
+		if wait.Nap(polls[:], wait.Most) == 0 {
+			return
+		}
+	} else if n, err := unix.Poll(polls[:], pollMillis); err != nil || n <= 0 {
 		return
 	}
 	if polls[0].Revents != 0 {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/ring"
+	"weir/ring/wait"
 	"weir/ring/xsk"
 )
 
@@ -33,11 +34,19 @@ type Source struct {
 	mirror *Mirror
 	number int
 	spin   int64
+	pause  time.Duration
 	clock  func() int64
 	event  int // eventfd that ends a sleep
 }
 
 var _ ring.Source = (*Source)(nil)
+
+// pauseOf returns how long a source of queues with so many frames pauses: until an eighth of them
+// is full with the smallest packets of 10 GbE.
+func pauseOf(frames int) time.Duration {
+	const perPacket = 67.2 // nanoseconds
+	return min(wait.Most, time.Duration(float64(frames)/8*perPacket))
+}
 
 // held are the sockets of a source at one time. It is immutable.
 type held struct{ sockets []*socket }
@@ -49,7 +58,7 @@ func newSource(m *Mirror, number int) (*Source, error) {
 	}
 	s := &Source{
 		mirror: m, number: number, spin: int64(m.config.Spin), clock: m.config.Clock,
-		event: event, current: &held{},
+		event: event, current: &held{}, pause: pauseOf(m.config.Frames),
 	}
 	s.want.Store(s.current)
 	s.adopt(s.current)
@@ -132,16 +141,21 @@ func (s *Source) Release(b *ring.Batch) {
 	}
 }
 
-// sleep waits for a frame, a Wake, or a little while. It is a system call that the scheduler
-// knows of, so that stopping the world does not wait for it.
+// sleep waits for a frame, a Wake, or a little while. Soon after a frame it pauses instead: more
+// come together then, and few sleeps are needed for many of them.
 func (s *Source) sleep() {
+	if s.spin == 0 && !s.polled && s.now-s.busy < int64(wait.Soon) {
+		if wait.Nap(s.polls[:1], s.pause) > 0 {
+			s.awake()
+		}
+		return
+	}
 	n, err := unix.Poll(s.polls, pollMillis)
 	if err != nil || n <= 0 {
 		return
 	}
 	if s.polls[0].Revents != 0 {
-		var counter [8]byte
-		_, _ = unix.Read(s.event, counter[:])
+		s.awake()
 	}
 	for i := range s.polls[1:] {
 		const gone = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
@@ -150,6 +164,12 @@ func (s *Source) sleep() {
 			return
 		}
 	}
+}
+
+// awake makes the next sleep wait for the next Wake.
+func (s *Source) awake() {
+	var counter [8]byte
+	_, _ = unix.Read(s.event, counter[:])
 }
 
 // Wake ends a sleep in Poll.

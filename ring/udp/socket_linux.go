@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -163,18 +162,6 @@ func (m *memInfo) percent() uint8 {
 		return 0
 	}
 	return uint8(min(100, uint64(m.rmemAlloc)*100/uint64(m.rcvbuf)))
-}
-
-// nap waits for at most d until fd is ready, and reports whether it is; false too when a signal
-// came first. Go's scheduler is not told: it would take the P of the worker away and give it back
-// thousands of times a second, and its monitor look every 20 µs whether to, which costs as much as
-// the records. So nobody but this worker has its P meanwhile, and d is to be a millisecond at most.
-func nap(fd *unix.PollFd, d time.Duration) bool {
-	timeout := unix.NsecToTimespec(int64(d))
-	// Safe: fd and timeout outlive the call, and the kernel writes no more than what they are.
-	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(fd)), 1,
-		uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
-	return errno == 0 && n > 0
 }
 
 // message is the kernel's struct mmsghdr (recvmmsg(2)).

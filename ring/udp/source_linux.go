@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/ring"
+	"weir/ring/wait"
 )
 
 // Source is one socket of a Listener: what one worker receives from.
@@ -75,17 +76,11 @@ func openSource(c *Config, at netip.AddrPort) (s *Source, err error) {
 	return s, bind(s.fd, at)
 }
 
-// A source pauses for as long as it takes to fill a quarter of its receive buffer at 10 Gbit/s, and
-// no longer than mostPause, until soon after the last datagram.
-const (
-	mostPause = time.Millisecond
-	soon      = 5e6 // nanoseconds
-)
-
-// pauseOf returns the pause with a receive buffer of so many bytes.
+// pauseOf returns how long a source with a receive buffer of so many bytes pauses: until a quarter
+// of that is full at 10 Gbit/s.
 func pauseOf(buffer int) time.Duration {
 	const perByte = 0.8 // nanoseconds
-	return min(mostPause, time.Duration(float64(buffer)/4*perByte))
+	return min(wait.Most, time.Duration(float64(buffer)/4*perByte))
 }
 
 // Poll implements ring.Source. Batch.Fill is what is left in the receive buffer when a whole burst
@@ -161,8 +156,8 @@ func (s *Source) Release(b *ring.Batch) { b.N = 0 }
 // sleep waits for a datagram, a Wake, or a little while. Soon after a datagram it pauses instead:
 // more come together then, and few sleeps are needed for many of them.
 func (s *Source) sleep() {
-	if s.spin == 0 && s.now-s.busy < soon {
-		if nap(&s.polls[0], s.pause) {
+	if s.spin == 0 && s.now-s.busy < int64(wait.Soon) {
+		if wait.Nap(s.polls[:1], s.pause) > 0 {
 			s.awake()
 		}
 		return

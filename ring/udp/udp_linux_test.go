@@ -17,6 +17,7 @@ import (
 
 	"weir/ring"
 	"weir/ring/ringtest"
+	"weir/ring/wait"
 )
 
 // TestAccounting has more sent than a small buffer holds: each datagram is received or counted.
@@ -237,7 +238,7 @@ func TestPause(t *testing.T) {
 
 func TestPauseOf(t *testing.T) {
 	for buffer, want := range map[int]time.Duration{
-		0: 0, 64 << 10: 13107 * time.Nanosecond, 32 << 20: mostPause, MaxReceiveBuffer: mostPause,
+		0: 0, 64 << 10: 13107 * time.Nanosecond, 32 << 20: wait.Most, MaxReceiveBuffer: wait.Most,
 	} {
 		if got := pauseOf(buffer); got != want {
 			t.Errorf("pauseOf(%d) = %v, want %v", buffer, got, want)

@@ -104,8 +104,9 @@ func dataRooms() []room {
 		{"ring/replay", []string{"ring", "decode", "decode/pcap", "decode/payload"}},
 		{"ring/ringtest", []string{"ring", "ring/xsk", "decode/pcap"}},
 		{"ring/nic", nil},
-		{"ring/afxdp", []string{"ring", "ring/xsk", "ring/nic"}},
-		{"ring/*", []string{"ring", "ring/nic"}}, // one kernel interface each
+		{"ring/wait", nil},
+		{"ring/afxdp", []string{"ring", "ring/xsk", "ring/nic", "ring/wait"}},
+		{"ring/*", []string{"ring", "ring/nic", "ring/wait"}}, // one kernel interface each
 		{"counters", nil},
 		{"counters/prefix", nil},
 		{"fastpath", []string{"ring", "decode/...", "counters/...", "fastpath/filter"}},

@@ -1,0 +1,36 @@
+// Package wait lets a worker sleep briefly while there is traffic.
+package wait
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Most is the longest that Nap may last; Soon is for how long after traffic it is worth while.
+const (
+	Most = time.Millisecond
+	Soon = 10 * time.Millisecond
+)
+
+// Nap waits until one of fds is ready, for at most d, and returns how many are; 0 too when a signal
+// came first. See poll(2).
+//
+// Go's scheduler is not told. It would take the worker's P away and give it back thousands of times
+// a second, and its monitor look every 20 µs whether to, which costs as much as the packets. So
+// nobody but the worker has its P meanwhile: d is to be short. When the world is to be stopped, the
+// signal that asks for it ends the nap.
+func Nap(fds []unix.PollFd, d time.Duration) int {
+	if len(fds) == 0 {
+		return 0
+	}
+	timeout := unix.NsecToTimespec(int64(d))
+	// Safe: fds and timeout outlive the call, and the kernel writes no more than their elements.
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])),
+		uintptr(len(fds)), uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
