@@ -37,8 +37,8 @@ func (b *Batch) Data(i int) []byte {
 	return b.Mem[f.Off : f.Off+f.Cap : f.Off+f.Cap]
 }
 
-// Stats are a source's totals since Open. Received counts frames lent by Poll; Dropped those
-// lost before it, by place.
+// Stats are a source's totals since Open. Received counts frames lent by Poll, from when they are
+// released at the latest; Dropped those lost before it, by place.
 type Stats struct {
 	Received uint64
 	Bytes    uint64 // of Received, on the wire

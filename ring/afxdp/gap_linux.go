@@ -26,18 +26,20 @@ func (m *Mirror) observe(i *nic.Interface, known uint64) {
 	m.seen, m.known = *i, known
 }
 
-// looks is how often reckon looks, to find a moment without a frame on its way.
-const looks = 5
+// looks is how often reckon looks at most, to find a moment without a frame on its way.
+const looks = 10
 
 // reckon narrows down what came while we were not attached. Now we are.
 func (m *Mirror) reckon() {
-	for n := 0; n < looks && !m.gap.Exact(); n++ {
+	for n, quiet := 0, false; n < looks && !quiet && !m.gap.Exact(); n++ {
+		before := m.taken()
 		i, err := m.nic.Find(m.config.Interface)
 		if err != nil {
 			return
 		}
 		time.Sleep(handPause) // for frames that the driver has counted and not handed over yet
 		taken := m.taken()
+		quiet = taken == before
 		m.mu.Lock()
 		m.gap.Present(&i)
 		m.gap.Look(&i, taken-min(taken, m.base))

@@ -22,6 +22,17 @@ func (r *rig) late(change func() error) {
 	}
 }
 
+// index returns that of the interface that the Mirror is attached to, and has reckoned what it
+// missed of; 0 while there is none.
+func (r *rig) index() int {
+	r.mirror.mu.Lock()
+	defer r.mirror.mu.Unlock()
+	if r.mirror.att == nil || r.mirror.gap.Open() {
+		return 0
+	}
+	return r.mirror.att.index
+}
+
 // ends stops the stream: every frame that it sent was received, or is lost by name, and so many of
 // them while we were not attached.
 func (r *rig) ends(s *lab.Stream, least uint64) {
@@ -53,11 +64,14 @@ func TestUnattached(t *testing.T) {
 				eventually(t, "missing", func() bool { return r.state() == StateMissing })
 				change = func() error { return l.Make(0) }
 			}
-			before := r.taken.Load()
+			before := r.index()
 			r.late(func() error { return s.Quietly(change) })
-			eventually(t, "received from the new one", func() bool {
-				return r.taken.Load() > before
+			eventually(t, "attached to the new one", func() bool {
+				now := r.index()
+				return now != 0 && now != before
 			})
+			taken := r.taken.Load()
+			eventually(t, "received from it", func() bool { return r.taken.Load() > taken })
 			time.Sleep(100 * time.Millisecond)
 		}
 		r.ends(s, 100)

@@ -118,10 +118,10 @@ func TestLongPacket(t *testing.T) {
 	if f.Wire != 9000 || f.Cap != 2048-Headroom || !bytes.Equal(b.Data(0), long[:f.Cap]) {
 		t.Errorf("frame %+v", f)
 	}
+	k.Queue().Release(&b)
 	if st := k.Queue().Stats(); st.Received != 2 || st.Bytes != 9060 {
 		t.Errorf("Stats %+v", st)
 	}
-	k.Queue().Release(&b)
 	if !k.Deliver(long) || k.Deliver(long) {
 		t.Error("8 frames must hold one packet of 6, and not two")
 	}

@@ -145,8 +145,6 @@ func (q *Queue) lend(b *ring.Batch, waiting uint32) {
 	q.lent = used
 	q.receivedSoFar += uint64(b.N)
 	q.bytesSoFar += bytes
-	q.received.Store(q.receivedSoFar)
-	q.bytes.Store(q.bytesSoFar)
 }
 
 // lendSingles lends packets of one buffer, up to the first packet of several or the end of either
@@ -226,6 +224,9 @@ func (q *Queue) Release(b *ring.Batch) {
 	q.rxNext, q.fillNext, q.lent = q.rxNext+q.lent, q.fillNext+q.lent, 0
 	b.N = 0
 	q.fillRing.Producer.Store(q.fillNext)
+	// Together, so that others see a frame in the ring or among the received, and not in both.
+	q.received.Store(q.receivedSoFar)
+	q.bytes.Store(q.bytesSoFar)
 	q.rxRing.Consumer.Store(q.rxNext)
 	q.wakeKernel()
 }
@@ -245,7 +246,7 @@ func (q *Queue) Stats() ring.Stats {
 	return s
 }
 
-// Received returns the number of frames that Poll has lent so far.
+// Received returns the number of frames that Release has given back so far.
 func (q *Queue) Received() uint64 { return q.received.Load() }
 
 // Close implements ring.Source. It does nothing: the memory belongs to whoever gave it.
