@@ -29,12 +29,20 @@ func (d *Decoder) mpls(r *Record, b []byte, n uint, level uint8) Status {
 			switch {
 			case entry>>labelShift == labelGAL:
 				return NotIP
-			case len(b) > 0 && b[0]>>4 == 4 && !likelyEthernet(b):
+			case len(b) >= ipv4MinLen && b[0] == ipv4NoOptions && exactIPv4(b, n):
 				return d.ipv4(r, b, n, level) // as belowLabels: nearly all, a call less
 			}
 			return d.belowLabels(r, b, n, level)
 		}
 	}
+}
+
+// exactIPv4 reports whether b as an IPv4 packet is n bytes long, which nothing else is by chance.
+// Where addresses may look like a type field, ratherEthernet comes to the same, by branches that
+// no predictor knows.
+func exactIPv4(b []byte, n uint) bool {
+	length := uint(binary.BigEndian.Uint16(b[offIPv4Length:]))
+	return length == n && length >= ipv4MinLen
 }
 
 // belowLabels decodes what lies below the bottom of a stack: by the first nibble (RFC 4928
