@@ -106,6 +106,7 @@ func (w *Worker) burst() {
 	for at := 0; at < n || counted < w.made; at += stride {
 		placed, sought := w.made, w.listed
 		if at < n {
+			w.batch.Prefetch(at+ring.Ahead, at+ring.Ahead+stride)
 			w.read(at, min(at+stride, n))
 		}
 		if w.dir == nil {

@@ -2,13 +2,23 @@ package xsk
 
 import "weir/ring"
 
-// prefetch asks for the frames that Poll is about to lend out of waiting ones. A frame that a
-// network card wrote is in no near cache: asked for at once, those of a burst arrive together.
-//
-// They are asked for into the second-level cache. Frames lie a power of two apart, so that the
-// headers of a burst share few sets of the first, and would push one another out of it.
+// prefetch asks for the first frames of the burst that Poll is about to lend out of waiting ones,
+// as ring.Batch.Prefetch does for the others, and of the burst behind it: by the next Poll they
+// have come.
 func (q *Queue) prefetch(waiting uint32) {
+	if q.asked != q.rxNext {
+		q.ask(q.rxNext, waiting)
+	}
+	if waiting > ring.BurstSize {
+		q.asked = q.rxNext + ring.BurstSize
+		q.ask(q.asked, waiting-ring.BurstSize)
+	}
+}
+
+// ask asks for the frames of the first ring.Ahead of n descriptors from a cursor on, up to the end
+// of the ring's memory.
+func (q *Queue) ask(from, n uint32) {
 	size := uint32(len(q.rx))
-	first := q.rxNext & (size - 1)
-	prefetchFrames(&q.umem[0], &q.rx[first], int(min(waiting, ring.BurstSize, size-first)))
+	first := from & (size - 1)
+	prefetchFrames(&q.umem[0], &q.rx[first], int(min(n, ring.Ahead, size-first)))
 }

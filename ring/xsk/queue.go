@@ -40,6 +40,7 @@ type Queue struct {
 	rx        []Desc
 	fill      []uint64
 	rxNext    uint32 // first descriptor that is not lent or released; the kernel's sight of it
+	asked     uint32 // cursor of a burst whose first frames were prefetched
 	lent      uint32 // descriptors from rxNext on that Poll lent
 	fillNext  uint32
 	now       int64
