@@ -20,7 +20,7 @@ const maxValue = 1<<31 - 1
 // one more per 8 bits below that a prefix distinguishes.
 type Table struct {
 	home4 [1 << 16 / 64]uint64 // 8 KiB: a bit per /16 that holds any prefix
-	root4 []cell               // 65536, by the upper 16 bits of an IPv4 address
+	root4 [1 << 16]cell        // by the upper 16 bits of an IPv4 address
 	root6 []cell               // 65536, by the upper 16 bits of an IPv6 address
 	nodes []node
 
@@ -47,7 +47,7 @@ type Entry struct {
 // New returns the table of entries. Of equal prefixes the last one counts. IPv4-mapped IPv6
 // prefixes are an error: an address has one form.
 func New(entries []Entry) (*Table, error) {
-	t := &Table{root4: make([]cell, 1<<16), root6: make([]cell, 1<<16)}
+	t := &Table{root6: make([]cell, 1<<16)}
 	sorted := slices.Clone(entries)
 	slices.SortStableFunc(sorted, func(a, b Entry) int { return a.Prefix.Bits() - b.Prefix.Bits() })
 	for _, e := range sorted {
@@ -100,7 +100,7 @@ func (t *Table) insert(e Entry) {
 	addr := e.Prefix.Masked().Addr().AsSlice()
 	cells := t.root6
 	if e.Prefix.Addr().Is4() {
-		cells = t.root4
+		cells = t.root4[:]
 		t.markHome(addr, left)
 	}
 	at, width := int(addr[0])<<8|int(addr[1]), 16
