@@ -12,13 +12,18 @@ import (
 //
 // Concurrency: one worker.
 type Directory struct {
-	tags   []uint64 // dirWays bytes per bucket, 0 is free
-	keys   []Key
-	last   []uint32 // epoch in which the entry was last active
-	pinned []uint32 // epoch until which it may not be evicted
-	mask   uint32   // buckets - 1
-	seed   uint64
-	seen   sketch
+	tags    []uint64 // dirWays bytes per bucket, 0 is free
+	entries []listing
+	mask    uint32 // buckets - 1
+	seed    uint64
+	seen    sketch
+}
+
+// listing is one entry. What Find compares and what Use writes share a line.
+type listing struct {
+	key    Key
+	last   uint32 // epoch in which it was last active
+	pinned uint32 // epoch until which it may not be evicted
 }
 
 const (
@@ -45,13 +50,11 @@ func NewDirectory(m *Memory, l *Layout, seed uint64) (*Directory, error) {
 		return nil, nil
 	}
 	d := &Directory{mask: l.Directory/dirWays - 1, seed: seed}
-	var errs [6]error
+	var errs [4]error
 	d.tags, errs[0] = alloc[uint64](m, uint64(l.Directory)/8)
-	d.keys, errs[1] = alloc[Key](m, uint64(l.Directory))
-	d.last, errs[2] = alloc[uint32](m, uint64(l.Directory))
-	d.pinned, errs[3] = alloc[uint32](m, uint64(l.Directory))
+	d.entries, errs[1] = alloc[listing](m, uint64(l.Directory))
 	for i := range d.seen.rows {
-		d.seen.rows[i], errs[4+i] = alloc[uint8](m, 1<<sketchBits)
+		d.seen.rows[i], errs[2+i] = alloc[uint8](m, 1<<sketchBits)
 	}
 	for _, err := range errs {
 		if err != nil {
@@ -66,7 +69,7 @@ func (l *Layout) directoryBytes() uint64 {
 		return 0
 	}
 	n := uint64(l.Directory)
-	return n + sizeOf[Key](n) + 2*sizeOf[uint32](n) + sketchRows<<sketchBits
+	return n + sizeOf[listing](n) + sketchRows<<sketchBits
 }
 
 // Sought is a host that the directory is asked for, on behalf of an op.
@@ -95,7 +98,7 @@ func (d *Directory) Find(k Key, hash uint64) (entry uint32, ok bool) {
 	tag := tagOf(hash)
 	for w := range uint32(tagWords) {
 		for m := matches(d.tags[b*tagWords+w], tag); m != 0; m &= m - 1 {
-			if e := b*dirWays + w*8 + lowByte(m); d.keys[e] == k {
+			if e := b*dirWays + w*8 + lowByte(m); d.entries[e].key == k {
 				return e, true
 			}
 		}
@@ -104,49 +107,49 @@ func (d *Directory) Find(k Key, hash uint64) (entry uint32, ok bool) {
 }
 
 // Admit notes a packet to or from the unlisted host k and lists it once need packets were noted
-// lately; counting reports whether an entry has counts in the current epoch. It returns the
-// entry, and false when k stays unlisted.
-func (d *Directory) Admit(k Key, hash uint64, need uint32, epoch uint32, t *Table) (uint32, bool) {
+// lately. It returns the entry, which is active in epoch, and false when k stays unlisted.
+func (d *Directory) Admit(k Key, hash uint64, need, epoch uint32) (uint32, bool) {
 	if need > 1 && d.seen.note(hash) < need {
 		return 0, false
 	}
 	b := uint32(hash) & d.mask
-	victim, ok := d.victim(b, epoch, t)
+	victim, ok := d.victim(b, epoch)
 	if !ok {
 		return 0, false
 	}
-	d.keys[victim], d.last[victim], d.pinned[victim] = k, epoch, 0
+	d.entries[victim] = listing{k, epoch, 0}
 	w, shift := victim/8, victim%8*8
 	d.tags[w] = d.tags[w]&^(0xff<<shift) | uint64(tagOf(hash))<<shift
 	return victim, true
 }
 
-// victim returns a free entry of bucket b, else the least recently active one that may go.
-func (d *Directory) victim(b, epoch uint32, t *Table) (uint32, bool) {
+// victim returns a free entry of bucket b, else the least recently active one that may go: not in
+// the epoch in which it counts, or is about to in the burst at hand.
+func (d *Directory) victim(b, epoch uint32) (uint32, bool) {
 	best, found := uint32(0), false
 	for e := b * dirWays; e < (b+1)*dirWays; e++ {
 		if byte(d.tags[e/8]>>(e%8*8)) == 0 {
 			return e, true
 		}
-		slot := t.Layout.DirBase + e*slotsPerHost
-		if d.pinned[e] > epoch || t.Seen(slot) || t.Seen(slot+1) {
+		l := &d.entries[e]
+		if l.pinned > epoch || l.last == epoch {
 			continue
 		}
-		if !found || d.last[e] < d.last[best] {
+		if !found || l.last < d.entries[best].last {
 			best, found = e, true
 		}
 	}
 	return best, found
 }
 
-// Use notes that entry e is active in epoch.
-func (d *Directory) Use(e, epoch uint32) { d.last[e] = epoch }
+// Use notes that entry e is active in epoch, from the first packet on that is to be counted in it.
+func (d *Directory) Use(e, epoch uint32) { d.entries[e].last = epoch }
 
 // Key returns the key of entry e.
-func (d *Directory) Key(e uint32) Key { return d.keys[e] }
+func (d *Directory) Key(e uint32) Key { return d.entries[e].key }
 
 // Pin keeps entry e for a while: its host is above a fifth of a limit.
-func (d *Directory) Pin(e, epoch uint32) { d.pinned[e] = epoch + pinEpochs }
+func (d *Directory) Pin(e, epoch uint32) { d.entries[e].pinned = epoch + pinEpochs }
 
 // note counts a packet and returns how many the sketch has seen at most, saturating at 255.
 func (s *sketch) note(hash uint64) uint32 {

@@ -14,16 +14,15 @@ func newDirectory(t testing.TB, m *Memory, l *Layout) *Directory {
 	return d
 }
 
-func smallDirectory(t testing.TB) (*Directory, *Table) {
+func smallDirectory(t testing.TB) *Directory {
 	l := newLayout(t, 1, "2001:db8::/48")
 	l.Directory = minDirectory
 	l.Slots = l.DirBase + 2*minDirectory
-	m := newMemory(t)
-	return newDirectory(t, m, l), newTable(t, m, l)
+	return newDirectory(t, newMemory(t), l)
 }
 
 func TestDirectoryMatchesMap(t *testing.T) {
-	d, table := smallDirectory(t)
+	d := smallDirectory(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	listed := map[Key]uint32{}
 	owner := map[uint32]Key{}
@@ -37,7 +36,7 @@ func TestDirectoryMatchesMap(t *testing.T) {
 		if ok {
 			continue
 		}
-		if e, ok = d.Admit(k, h, 1, uint32(step/1000), table); ok {
+		if e, ok = d.Admit(k, h, 1, uint32(step/1000)); ok {
 			if old, in := owner[e]; in {
 				delete(listed, old)
 			}
@@ -50,7 +49,7 @@ func TestDirectoryMatchesMap(t *testing.T) {
 }
 
 func TestAdmission(t *testing.T) {
-	d, table := smallDirectory(t)
+	d := smallDirectory(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	victim := Key{0x20010db8 << 32, 0xdead}
 	listed, seen, admittedNoise := 0, 0, 0
@@ -62,7 +61,7 @@ func TestAdmission(t *testing.T) {
 		}
 		_, ok := d.Find(k, d.Hash(k))
 		if !ok {
-			_, ok = d.Admit(k, d.Hash(k), admitNeed, 1, table)
+			_, ok = d.Admit(k, d.Hash(k), admitNeed, 1)
 		}
 		if ok && k == victim && listed == 0 {
 			listed = seen
@@ -82,28 +81,28 @@ func TestAdmission(t *testing.T) {
 const admitNeed = 16
 
 func TestEvictionSparesBusyHosts(t *testing.T) {
-	d, table := smallDirectory(t)
-	pinned, active := Key{1, 1}, Key{2, 2}
-	e, _ := d.Admit(pinned, d.Hash(pinned), 1, 1, table)
+	d := smallDirectory(t)
+	pinned, active, admitted := Key{1, 1}, Key{2, 2}, Key{2, 3}
+	e, _ := d.Admit(pinned, d.Hash(pinned), 1, 1)
 	d.Pin(e, 1)
-	e, _ = d.Admit(active, d.Hash(active), 1, 1, table)
-	count(table, Op{Slot: table.Layout.DirBase + 2*e + 1}, 0)
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 100000 {
-		k := Key{3, r.Uint64()}
-		d.Admit(k, d.Hash(k), 1, 2, table)
+	e, _ = d.Admit(active, d.Hash(active), 1, 1)
+	d.Use(e, 2)
+	d.Admit(admitted, d.Hash(admitted), 1, 2)
+	spray := func(epoch uint32) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for range 100000 {
+			k := Key{3, r.Uint64()}
+			d.Admit(k, d.Hash(k), 1, epoch)
+		}
 	}
-	for _, k := range []Key{pinned, active} {
+	spray(2)
+	for _, k := range []Key{pinned, active, admitted} {
 		if _, ok := d.Find(k, d.Hash(k)); !ok {
 			t.Errorf("%v was evicted", k)
 		}
 	}
-	table.Clear()
-	for range 100000 {
-		k := Key{3, r.Uint64()}
-		d.Admit(k, d.Hash(k), 1, 2+pinEpochs, table)
-	}
-	for _, k := range []Key{pinned, active} {
+	spray(2 + pinEpochs)
+	for _, k := range []Key{pinned, active, admitted} {
 		if _, ok := d.Find(k, d.Hash(k)); ok {
 			t.Errorf("%v was kept although it is idle", k)
 		}

@@ -10,7 +10,7 @@ import (
 
 // plain are the element types that may live outside the Go heap: fixed layout, no pointers.
 type plain interface {
-	Slot | FlowSlot | Told | Entry | Key | uint64 | uint32 | uint8
+	Slot | FlowSlot | Told | Entry | Key | listing | uint64 | uint32 | uint8
 }
 
 // Memory is a set of zeroed arrays outside the Go heap. Under the race detector they come from

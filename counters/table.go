@@ -185,13 +185,8 @@ func (t *Table) Touch(i uint32, now int64) bool {
 // Name notes the key that entry e of the directory stands for in this epoch.
 func (t *Table) Name(entry uint32, key Key) { t.keys[entry] = key }
 
-// Seen reports whether slot i was touched in this epoch.
-func (t *Table) Seen(i uint32) bool {
-	if t.flowIndex != nil {
-		return t.flowIndex[i] != 0
-	}
-	return t.slots[i].state&flagSeen != 0
-}
+// Seen reports whether slot i of a table of flow records has counts of this epoch.
+func (t *Table) Seen(i uint32) bool { return t.flowIndex[i] != 0 }
 
 // spill moves classes that are half way to their overflow out of the slot.
 func (t *Table) spill(i uint32, s *Slot) {

@@ -328,7 +328,7 @@ func (w *FlowWorker) list(op *counters.FlowOp, key counters.Key) {
 		if op.Packets >= uint64(need) {
 			need = 1 // the record alone is enough
 		}
-		if entry, ok = w.dir.Admit(key, hash, need, epoch, t); !ok {
+		if entry, ok = w.dir.Admit(key, hash, need, epoch); !ok {
 			t.Stats.Unplaced++
 			return
 		}

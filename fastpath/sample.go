@@ -20,7 +20,6 @@ func (w *Worker) expire(rest []counters.Op) {
 	if first && op.Slot >= t.Layout.DirBase {
 		entry := (op.Slot - t.Layout.DirBase) / 2
 		t.Name(entry, w.dir.Key(entry))
-		w.dir.Use(entry, uint32(w.epoch.Seq))
 	}
 	if op.Mark&counters.MarkNoFlow != 0 {
 		s.Arm(1 << 30)

@@ -217,8 +217,11 @@ func (w *Worker) list(unknown []counters.Sought) {
 		op := &w.ops[u.Op&(maxOps-1)]
 		side := op.Slot & 1
 		entry, ok := dir.Find(u.Key, u.Hash)
-		if !ok {
-			if entry, ok = dir.Admit(u.Key, u.Hash, shares[op.Group][side].admit, epoch, t); !ok {
+		if ok {
+			dir.Use(entry, epoch)
+		} else {
+			need := shares[op.Group][side].admit
+			if entry, ok = dir.Admit(u.Key, u.Hash, need, epoch); !ok {
 				op.Mark |= counters.MarkNoFlow
 				t.Stats.Unplaced++
 				continue

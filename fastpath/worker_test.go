@@ -130,6 +130,41 @@ func (r *rig) find(ip string, outgoing bool) *counters.Entry {
 	return r.merger.Find(counters.KeyOf(a), slot, direct, outgoing)
 }
 
+// A host that has a packet in the burst at hand keeps its place in the directory, though in this
+// epoch nothing of it is counted yet.
+func TestEvictionWithinBurst(t *testing.T) {
+	r := newRig(t, Limits{Packets: [NumAspects]uint64{Total: 100}}, "2001:db8::/48")
+	const ways = 16
+	buckets := uint64(r.layout.Directory / ways)
+	var hosts []string // one more than the bucket takes
+	for i := uint64(0); len(hosts) <= ways; i++ {
+		a := decode.Addr{Hi: 0x20010db8 << 32, Lo: i}
+		if r.dir.Hash(counters.Key(a))%buckets == 7 {
+			hosts = append(hosts, a.Netip().String())
+		}
+	}
+	to := func(hosts ...string) (frames [][]byte) {
+		for _, h := range hosts {
+			frames = append(frames, udp("2a00::1", h, 1, 2, 80))
+		}
+		return frames
+	}
+	r.offer(t, to(hosts[:ways]...)...)
+	r.flip(t)
+	r.offer(t, to(hosts[0], hosts[ways])...)
+	r.flip(t)
+	for _, h := range []string{hosts[0], hosts[ways]} {
+		e := r.find(h, false)
+		if e == nil {
+			t.Errorf("%s was not counted", h)
+			continue
+		}
+		if packets, _ := e.Total(); packets != 1 {
+			t.Errorf("%s has %d packets, not 1", h, packets)
+		}
+	}
+}
+
 func TestBothSidesAreCounted(t *testing.T) {
 	for _, nets := range [][]string{{"10.0.0.0/24"}, {"2001:db8::/120"}, {"2001:db8::/32"}} {
 		r := newRig(t, Limits{Packets: [NumAspects]uint64{Total: 64}}, nets...)
