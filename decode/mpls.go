@@ -29,7 +29,7 @@ func (d *Decoder) mpls(r *Record, b []byte, n uint, level uint8) Status {
 			switch {
 			case entry>>labelShift == labelGAL:
 				return NotIP
-			case len(b) >= ipv4MinLen && b[0] == ipv4NoOptions && exactIPv4(b, n):
+			case exactIPv4(b, n):
 				return d.ipv4(r, b, n, level) // as belowLabels: nearly all, a call less
 			}
 			return d.belowLabels(r, b, n, level)
@@ -37,12 +37,12 @@ func (d *Decoder) mpls(r *Record, b []byte, n uint, level uint8) Status {
 	}
 }
 
-// exactIPv4 reports whether b as an IPv4 packet is n bytes long, which nothing else is by chance.
-// Where addresses may look like a type field, ratherEthernet comes to the same, by branches that
-// no predictor knows.
+// exactIPv4 reports whether b is an IPv4 packet without options and of n bytes, which nothing else is
+// by chance. Where addresses may look like a type field, ratherEthernet comes to the same, by
+// branches that no predictor knows.
 func exactIPv4(b []byte, n uint) bool {
-	length := uint(binary.BigEndian.Uint16(b[offIPv4Length:]))
-	return length == n && length >= ipv4MinLen
+	return len(b) >= ipv4MinLen && b[0] == ipv4NoOptions && n >= ipv4MinLen &&
+		uint(binary.BigEndian.Uint16(b[offIPv4Length:])) == n
 }
 
 // belowLabels decodes what lies below the bottom of a stack: by the first nibble (RFC 4928
