@@ -37,8 +37,8 @@ func (d *Decoder) mpls(r *Record, b []byte, n uint, level uint8) Status {
 	}
 }
 
-// exactIPv4 reports whether b is an IPv4 packet without options and of n bytes, which nothing else is
-// by chance. Where addresses may look like a type field, ratherEthernet comes to the same, by
+// exactIPv4 reports whether b is an IPv4 packet without options and of n bytes, which nothing else
+// is by chance. Where addresses may look like a type field, ratherEthernet comes to the same, by
 // branches that no predictor knows.
 func exactIPv4(b []byte, n uint) bool {
 	return len(b) >= ipv4MinLen && b[0] == ipv4NoOptions && n >= ipv4MinLen &&
