@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,12 +63,25 @@ func TestProof(t *testing.T) {
 		}
 	}
 	shown, err := Prove(ctx, o)
+	if patched(err) {
+		t.Log("the emulated kernel died of its own patching; once more:", err)
+		o.Dir, begin = workDir(t), time.Now()
+		shown, err = Prove(ctx, o)
+	}
 	if err != nil {
 		t.Error(err)
 	}
 	for _, fault := range Check(shown, queues) {
 		t.Error(fault)
 	}
+}
+
+// patched reports whether the kernel's console, which err quotes, says that it died of a breakpoint
+// in the jump to XDP programs: it rewrites that while a program is taken off under traffic, and
+// under software emulation another core may still run what stood there for a moment.
+func patched(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "Oops: int3") &&
+		strings.Contains(err.Error(), "bpf_dispatcher_xdp_func")
 }
 
 // buildGuest builds the guest. It looks at the sources itself, too, so that go test does not
