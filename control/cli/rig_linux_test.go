@@ -153,6 +153,7 @@ func (r *rig) answers() {
 	r.eventually("answers", func() bool {
 		select {
 		case err := <-r.ended:
+			r.cmd = nil
 			r.t.Fatalf("weir ended: %v\n%s", err, r.log)
 		default:
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +17,13 @@ type stateLock struct{ *os.File }
 // errSecond says that another weir has the lock.
 var errSecond = errors.New("another weir uses it")
 
-// lockState makes the state directory if it is not there, and takes its lock. Others may pass
-// through it: a speaker that runs as nobody looks for the kill file in it.
+// lockPatience is how long a lock may be held by what a killed weir leaves behind: a program that
+// it was just starting has the lock too, until it has become that program.
+const lockPatience = 2 * time.Second
+
+// lockState makes the state directory if it is not there, and takes its lock, waiting lockPatience
+// for it. Others may pass through the directory: a speaker that runs as nobody looks for the kill
+// file in it.
 func lockState(dir string) (*stateLock, error) {
 	if err := os.MkdirAll(dir, 0o751); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
@@ -27,12 +33,23 @@ func lockState(dir string) (*stateLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the state directory: %w", err)
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errSecond
-		}
+	if err := lock(file, time.Now().Add(lockPatience)); err != nil {
 		err = fmt.Errorf("lock the state directory %s: %w", dir, err)
 		return nil, errors.Join(err, file.Close())
 	}
 	return &stateLock{file}, nil
+}
+
+// lock locks file, or returns errSecond where somebody else has it locked until end.
+func lock(file *os.File, end time.Time) error {
+	for {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(end) {
+			return errSecond
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
