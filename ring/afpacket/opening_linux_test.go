@@ -18,6 +18,7 @@ import (
 
 	"weir/ring"
 	"weir/ring/nic"
+	"weir/ring/wait"
 	"weir/tools/lab"
 )
 
@@ -267,7 +268,10 @@ func TestWake(t *testing.T) {
 	}
 	poll() // opening wakes
 	slept := poll()
-	if slept < pollMillis*time.Millisecond/2 || slept > patience {
+	for i := 0; i < 20 && slept < wait.Most/2; i++ { // signals end one early
+		slept = poll()
+	}
+	if slept < wait.Most/2 || slept > patience {
 		t.Errorf("slept for %v", slept)
 	}
 	fast := patience
@@ -275,7 +279,7 @@ func TestWake(t *testing.T) {
 		s.Wake()
 		fast = min(fast, poll())
 	}
-	if fast > pollMillis*time.Millisecond/2 {
+	if fast > wait.Most/2 {
 		t.Errorf("slept for %v though it was woken", fast)
 	}
 }

@@ -10,9 +10,6 @@ import (
 	"weir/ring/wait"
 )
 
-// pollMillis is the longest that Poll sleeps.
-const pollMillis = 10
-
 // Source is what one worker receives from: a socket that a Mirror may take away or make anew.
 // Without any it lends nothing.
 //
@@ -92,11 +89,7 @@ func (s *Source) sleep() {
 	if s.current != nil {
 		polls[1] = unix.PollFd{Fd: int32(s.current.fd), Events: unix.POLLIN}
 	}
-	if spin := s.mirror.config.Spin; spin == 0 && s.now-s.busy < int64(wait.Soon) {
-		if wait.Nap(polls[:], wait.Most) == 0 {
-			return
-		}
-	} else if n, err := unix.Poll(polls[:], pollMillis); err != nil || n <= 0 {
+	if wait.Nap(polls[:], wait.Most) == 0 {
 		return
 	}
 	if polls[0].Revents != 0 {

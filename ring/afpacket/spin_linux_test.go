@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir/ring/ringtest"
+	"weir/ring/wait"
 	"weir/tools/lab"
 )
 
@@ -25,7 +26,7 @@ func TestSpin(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	ringtest.Spin(t, m.Sources()[0], &clock, time.Millisecond, pollMillis*time.Millisecond, func() {
+	ringtest.Spin(t, m.Sources()[0], &clock, time.Millisecond, wait.Most, func() {
 		if _, err := l.SendFrames(0, burstOf(1)); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/ring/wait"
 	"weir/tools/lab"
 )
 
@@ -59,7 +60,7 @@ func TestBusyPoll(t *testing.T) {
 				t.Errorf("refused for no reason: %+v", got)
 			}
 			r.settle(sent)
-			time.Sleep(3 * pollMillis * time.Millisecond)
+			time.Sleep(3 * wait.Most)
 			g := generator(t, r.lab, 0)
 			if n, err := g.Send(1000); n != 1000 || err != nil {
 				t.Fatal(n, err)

@@ -11,9 +11,6 @@ import (
 	"weir/ring/xsk"
 )
 
-// pollMillis is the longest that Poll sleeps.
-const pollMillis = 10
-
 // Source is what one worker receives from: the queues that are its own, in turn. Their sockets
 // come and go under a Mirror; without any it lends nothing.
 //
@@ -45,7 +42,7 @@ var _ ring.Source = (*Source)(nil)
 // is full with the smallest packets of 10 GbE.
 func pauseOf(frames int) time.Duration {
 	const perPacket = 67.2 // nanoseconds
-	return min(wait.Most, time.Duration(float64(frames)/8*perPacket))
+	return min(wait.MostPause, time.Duration(float64(frames)/8*perPacket))
 }
 
 // held are the sockets of a source at one time. It is immutable.
@@ -150,8 +147,7 @@ func (s *Source) sleep() {
 		}
 		return
 	}
-	n, err := unix.Poll(s.polls, pollMillis)
-	if err != nil || n <= 0 {
+	if wait.Nap(s.polls, wait.Most) == 0 {
 		return
 	}
 	if s.polls[0].Revents != 0 {

@@ -80,7 +80,7 @@ func openSource(c *Config, at netip.AddrPort) (s *Source, err error) {
 // of that is full at 10 Gbit/s.
 func pauseOf(buffer int) time.Duration {
 	const perByte = 0.8 // nanoseconds
-	return min(wait.Most, time.Duration(float64(buffer)/4*perByte))
+	return min(wait.MostPause, time.Duration(float64(buffer)/4*perByte))
 }
 
 // Poll implements ring.Source. Batch.Fill is what is left in the receive buffer when a whole burst
@@ -162,8 +162,7 @@ func (s *Source) sleep() {
 		}
 		return
 	}
-	n, err := unix.Poll(s.polls[:], pollMillis)
-	if err == nil && n > 0 && s.polls[0].Revents != 0 {
+	if wait.Nap(s.polls[:], wait.Most) > 0 && s.polls[0].Revents != 0 {
 		s.awake()
 	}
 }

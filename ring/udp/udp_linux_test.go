@@ -238,7 +238,8 @@ func TestPause(t *testing.T) {
 
 func TestPauseOf(t *testing.T) {
 	for buffer, want := range map[int]time.Duration{
-		0: 0, 64 << 10: 13107 * time.Nanosecond, 32 << 20: wait.Most, MaxReceiveBuffer: wait.Most,
+		0: 0, 64 << 10: 13107 * time.Nanosecond, 32 << 20: wait.MostPause,
+		MaxReceiveBuffer: wait.MostPause,
 	} {
 		if got := pauseOf(buffer); got != want {
 			t.Errorf("pauseOf(%d) = %v, want %v", buffer, got, want)

@@ -1,4 +1,4 @@
-// Package wait lets a worker sleep briefly while there is traffic.
+// Package wait lets a worker sleep without the scheduler of Go.
 package wait
 
 import (
@@ -8,19 +8,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Most is the longest that Nap may last; Soon is for how long after traffic it is worth while.
+// Most is the longest that a source sleeps before it looks again. Within Soon of traffic it may
+// pause, for MostPause at most, whether there is something or not.
 const (
-	Most = time.Millisecond
-	Soon = 10 * time.Millisecond
+	Most      = 10 * time.Millisecond
+	MostPause = time.Millisecond
+	Soon      = 10 * time.Millisecond
 )
 
 // Nap waits until one of fds is ready, for at most d, and returns how many are; 0 too when a signal
 // came first. See poll(2).
 //
-// Go's scheduler is not told. It would take the worker's P away and give it back thousands of times
-// a second, and its monitor look every 20 µs whether to, which costs as much as the packets. So
-// nobody but the worker has its P meanwhile: d is to be short. When the world is to be stopped, the
-// signal that asks for it ends the nap.
+// Go's scheduler is not told. It would take the worker's P away and give it back at every sleep,
+// and its monitor, which any system call wakes while all Ps are idle, look every 20 µs whether to:
+// while there is traffic that costs as much as the packets, and half of what an idle process costs.
+// So nobody but the worker has its P meanwhile: there have to be others. When the world is to be
+// stopped, the signal that asks for it ends the nap.
 func Nap(fds []unix.PollFd, d time.Duration) int {
 	if len(fds) == 0 {
 		return 0
