@@ -152,7 +152,7 @@ func (t *Table) CountFlows(ops []FlowOp, now int64) {
 				continue
 			}
 		}
-		t.flowSlots[op.at-1].count(op)
+		t.countFlow(op)
 	}
 }
 
@@ -182,7 +182,10 @@ func (t *Table) FlowSlot(op *FlowOp) *FlowSlot {
 	return &t.flowSlots[op.at-1]
 }
 
-func (s *FlowSlot) count(op *FlowOp) {
+// countFlow counts op in its FlowSlot. A method of that would look at its first line to see whether
+// it is there, and the line may be in no cache.
+func (t *Table) countFlow(op *FlowOp) {
+	s := &t.flowSlots[op.at-1]
 	span := SpanOf(op.Milli)
 	c := &s.spans[span&3]
 	packets, bytes := op.Packets, op.Bytes
