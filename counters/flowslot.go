@@ -247,35 +247,23 @@ func (c *spanCount) addNoise(op *FlowOp) {
 func (s *FlowSlot) Heat(op *FlowOp) float64 { return s.spans[SpanOf(op.Milli)&3].rate }
 
 // add adds what o counted.
-func (s *FlowSlot) add(o *FlowSlot, scale float64) {
-	s.age[0] += o.age[0] * scale
-	s.age[1] += o.age[1] * scale
-	for i := range s.spans {
-		c, from := &s.spans[i], &o.spans[i]
-		if !from.has() {
-			continue
-		}
-		if scale == 1 && !c.has() {
-			*c = *from
-			continue
-		}
-		for k := range c.near {
-			c.near[k].addScaled(&from.near[k], scale)
-			c.far[k].addScaled(&from.far[k], scale)
-		}
-		c.rate += from.rate * scale
-		c.noise += from.noise * scale
-		c.bnoise += from.bnoise * scale
-		c.flows += from.flows
-		c.seen |= from.seen
+func (c *spanCount) add(o *spanCount, scale float64) {
+	for k := range c.near {
+		c.near[k].addScaled(&o.near[k], scale)
+		c.far[k].addScaled(&o.far[k], scale)
 	}
+	c.rate += o.rate * scale
+	c.noise += o.noise * scale
+	c.bnoise += o.bnoise * scale
+	c.flows += o.flows
+	c.seen |= o.seen
 }
 
 // FlowSum is what a view's exporters told of one host in one direction since the last Reset, in
 // one span.
 type FlowSum struct {
 	Packets, Bytes [NumClasses]uint64
-	Seconds        float64 // mean duration, weighted by what each second had; see Sum
+	Seconds        float64 // mean duration, weighted by what each second had; see Told.Sum
 	Noise, BNoise  float64 // variance of all packets and bytes
 	Flows          uint64
 	Sampled        uint64 // flows that sampled packets were of, a lower bound
@@ -291,9 +279,6 @@ func total(packets, bytes *[NumClasses]uint64) (p, b uint64) {
 	return p, b
 }
 
-// Has reports whether anything was told of flows of that span.
-func (s *FlowSlot) Has(span Span) bool { return s.spans[span&3].has() }
-
 func (c *spanCount) has() bool { return c.rate != 0 || c.flows|c.seen != 0 }
 
 // reset empties s: of its nine lines most are empty already.
@@ -306,11 +291,8 @@ func (s *FlowSlot) reset() {
 	s.slot, s.first, s.Taken, s.age = 0, 0, 0, [2]float64{}
 }
 
-// Sum returns what was told of flows of that span. Seconds is at most Spread. Of UpTo1s it is the
-// time in which the flows ended: exporters that look through their cache every so often tell of
-// flows together that were not there together.
-func (s *FlowSlot) Sum(span Span) (f FlowSum) {
-	c := &s.spans[span&3]
+// sum returns what was told of flows of that span; age is FlowSlot's.
+func (c *spanCount) sum(span Span, age *[2]float64) (f FlowSum) {
 	f = FlowSum{
 		Noise: c.noise, BNoise: c.bnoise, Flows: uint64(c.flows),
 		Sampled: inlineFlows[bits.OnesCount32(c.seen)],
@@ -326,8 +308,8 @@ func (s *FlowSlot) Sum(span Span) (f FlowSum) {
 	switch {
 	case packets == 0:
 	case span == UpTo1s: // as wide as the uniform distribution of the same variance
-		mean := s.age[0] / float64(packets)
-		f.Seconds = min(math.Sqrt(12*max(0, s.age[1]/float64(packets)-mean*mean)), Spread)
+		mean := age[0] / float64(packets)
+		f.Seconds = min(math.Sqrt(12*max(0, age[1]/float64(packets)-mean*mean)), Spread)
 	case c.rate > 0:
 		f.Seconds = min(float64(packets)/c.rate, Spread)
 	}

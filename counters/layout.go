@@ -1,6 +1,7 @@
 package counters
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -14,21 +15,14 @@ type Key struct{ Hi, Lo uint64 }
 // KeyOf returns the key of ip.
 func KeyOf(ip netip.Addr) Key {
 	b := ip.As16()
-	var k Key
-	for i := range 8 {
-		k.Hi = k.Hi<<8 | uint64(b[i])
-		k.Lo = k.Lo<<8 | uint64(b[8+i])
-	}
-	return k
+	return Key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
 // Addr returns the address of k; a v4-mapped one becomes plain IPv4.
 func (k Key) Addr() netip.Addr {
 	var b [16]byte
-	for i := range 8 {
-		b[i] = byte(k.Hi >> (56 - 8*i))
-		b[8+i] = byte(k.Lo >> (56 - 8*i))
-	}
+	binary.BigEndian.PutUint64(b[:8], k.Hi)
+	binary.BigEndian.PutUint64(b[8:], k.Lo)
 	return netip.AddrFrom16(b).Unmap()
 }
 

@@ -124,11 +124,6 @@ func (l *Layout) mergerBytes() uint64 {
 // Reset empties the merger; offsets of entries count from start.
 func (g *Merger) Reset(start int64) {
 	g.forget()
-	for i := range g.told[:min(g.n, len(g.told))] {
-		told := &g.told[i]
-		told.sums.reset()
-		told.noise, told.flows = Noise{}, 0
-	}
 	if g.listed > 0 {
 		clear(g.hash)
 	}
@@ -233,6 +228,7 @@ func (g *Merger) add() *Entry {
 	*e = Entry{}
 	if g.told != nil {
 		e.flow = uint32(g.n - 1)
+		g.told[e.flow].clear()
 	}
 	return e
 }
@@ -333,12 +329,31 @@ func (g *Merger) Len() int { return g.n }
 // ones. They are in order of address, and so are the others.
 func (g *Merger) Direct() int { return g.n - g.listed }
 
-// Entry returns entry i, in order after Sort. It is valid until Reset.
+// entriesAhead is how many entries a walk in order asks for at a time.
+const entriesAhead = 16
+
+// Entry returns entry i, in order after Sort. It is valid until Reset. A walk by ascending i finds
+// entries on their way: where they lie out of order, those of the next step are asked for.
 func (g *Merger) Entry(i int) *Entry {
 	if g.sorted {
 		return &g.entries[i]
 	}
+	if i%entriesAhead == 0 {
+		g.prefetch(i + entriesAhead)
+	}
 	return &g.entries[g.order[i]]
+}
+
+// prefetch asks for entries from number from on, in order.
+func (g *Merger) prefetch(from int) {
+	if from >= g.n {
+		return
+	}
+	order := g.order[from:min(from+entriesAhead, g.n)]
+	if g.told != nil {
+		prefetchTold(&g.told[0], order)
+	}
+	prefetchEntries(&g.entries[0], order)
 }
 
 // Find returns the entry of a host, nil if there is none. direct and slot are as Layout.Slot

@@ -131,3 +131,39 @@ far:
 aged:
 	PREFETCHT0 512(DX)
 	JMP none
+
+// func prefetchEntries(base *Entry, order []uint32)
+TEXT ·prefetchEntries(SB), NOSPLIT, $0-32
+	MOVQ base+0(FP), AX
+	MOVQ order_base+8(FP), SI
+	MOVQ order_len+16(FP), CX
+	TESTQ CX, CX
+	JZ asked
+entry:
+	MOVL (SI), DX
+	SHLQ $7, DX              // 128 bytes an Entry
+	PREFETCHT0 (AX)(DX*1)
+	PREFETCHT0 64(AX)(DX*1)
+	ADDQ $4, SI
+	DECQ CX
+	JNZ entry
+asked:
+	RET
+
+// func prefetchTold(base *Told, order []uint32)
+TEXT ·prefetchTold(SB), NOSPLIT, $0-32
+	MOVQ base+0(FP), AX
+	MOVQ order_base+8(FP), SI
+	MOVQ order_len+16(FP), CX
+	TESTQ CX, CX
+	JZ heard
+told:
+	MOVL (SI), DX
+	LEAQ (DX)(DX*8), DX      // 9 lines a Told
+	SHLQ $6, DX
+	PREFETCHT0 (AX)(DX*1)
+	ADDQ $4, SI
+	DECQ CX
+	JNZ told
+heard:
+	RET

@@ -123,3 +123,37 @@ aged:
 	ADD   $512, R3, R5
 	PRFM  (R5), PLDL1KEEP
 	B     none
+
+// func prefetchEntries(base *Entry, order []uint32)
+TEXT ·prefetchEntries(SB), NOSPLIT, $0-32
+	MOVD base+0(FP), R0
+	MOVD order_base+8(FP), R1
+	MOVD order_len+16(FP), R2
+	CBZ  R2, asked
+entry:
+	MOVWU 0(R1), R3
+	ADD   R3<<7, R0, R3      // 128 bytes an Entry
+	PRFM  (R3), PLDL1KEEP
+	PRFM  64(R3), PLDL1KEEP
+	ADD   $4, R1
+	SUBS  $1, R2
+	BNE   entry
+asked:
+	RET
+
+// func prefetchTold(base *Told, order []uint32)
+TEXT ·prefetchTold(SB), NOSPLIT, $0-32
+	MOVD base+0(FP), R0
+	MOVD order_base+8(FP), R1
+	MOVD order_len+16(FP), R2
+	CBZ  R2, heard
+told:
+	MOVWU 0(R1), R3
+	ADD   R3<<3, R3, R3      // 9 lines a Told
+	ADD   R3<<6, R0, R3
+	PRFM  (R3), PLDL1KEEP
+	ADD   $4, R1
+	SUBS  $1, R2
+	BNE   told
+heard:
+	RET

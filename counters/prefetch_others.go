@@ -12,3 +12,7 @@ func prefetchBuckets(*uint64, []Sought, uint32) {}
 func prefetchFlowIndex(*uint32, []FlowOp) {}
 
 func prefetchFlowSlots(*FlowSlot, []FlowOp) {}
+
+func prefetchEntries(*Entry, []uint32) {}
+
+func prefetchTold(*Told, []uint32) {}

@@ -6,7 +6,8 @@ package counters
 //
 // The assembly of this file knows Op (20 bytes; Slot first, Hash second), Slot (64 bytes; flow at
 // 48, state at 60), Sought (32 bytes; Hash at 16), FlowOp (64 bytes; Slot at 36, ahead at 49, line
-// at 56), the slab flags and sizes: TestPrefetchLayout holds it to them.
+// at 56), Entry (128 bytes), Told (576 bytes), the slab flags and sizes: TestPrefetchLayout holds
+// it to them.
 //
 //go:noescape
 func prefetchSlots(base *Slot, ops []Op)
@@ -32,3 +33,13 @@ func prefetchFlowIndex(index *uint32, ops []FlowOp)
 //
 //go:noescape
 func prefetchFlowSlots(base *FlowSlot, ops []FlowOp)
+
+// prefetchEntries prefetches base[i] for every i of order.
+//
+//go:noescape
+func prefetchEntries(base *Entry, order []uint32)
+
+// prefetchTold prefetches the first line of base[i] for every i of order.
+//
+//go:noescape
+func prefetchTold(base *Told, order []uint32)

@@ -33,7 +33,7 @@ func TestPrefetchLayout(t *testing.T) {
 		unsafe.Sizeof(spanCount{}) != spanLines*64 || NumSpans*spanLines != 8 {
 		t.Error("the assembly's offsets, flags or sizes are not those of FlowOp and FlowSlot")
 	}
-	if s := unsafe.Sizeof(Entry{}); s != 128 {
-		t.Errorf("an Entry has %d bytes, not 128", s)
+	if e, told := unsafe.Sizeof(Entry{}), unsafe.Sizeof(Told{}); e != 128 || told != 9*64 {
+		t.Errorf("an Entry has %d bytes and a Told %d; the assembly wants 128 and 576", e, told)
 	}
 }

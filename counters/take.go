@@ -23,7 +23,7 @@ func (g *Merger) Take(other *Merger) (left uint64) {
 		}
 		e.flags |= from.flags & (entryLow | entryWarm)
 		if g.told != nil {
-			g.told[e.flow].sums.add(&other.told[from.flow].sums, 1)
+			g.told[e.flow].take(&other.told[from.flow])
 			continue
 		}
 		g.unions.take(e, &other.unions, from)

@@ -2,11 +2,63 @@ package counters
 
 // Told is what a view's flow exporters told of one host in one direction since the last Reset,
 // and what that means for the second at hand: flows are told when they end, and Second, which
-// Merger.SetSecond takes, is what was on the wire.
+// Merger.SetSecond takes, is what was on the wire. Nine cache lines, of which the first says which
+// of the others mean anything.
 type Told struct {
-	sums  FlowSlot
 	noise Noise
 	flows uint64
+	age   [2]float64 // as FlowSlot's
+	has   [NumSpans]bool
+	_     uint32
+	spans [NumSpans]spanCount // of those that it has; the others are of some time before
+}
+
+// Has reports whether anything was told of flows of that span.
+func (t *Told) Has(span Span) bool { return t.has[span&3] }
+
+// Sum returns what was told of flows of a span that t has. Seconds is at most Spread. Of UpTo1s it
+// is the time in which the flows ended: exporters that look through their cache every so often tell
+// of flows together that were not there together.
+func (t *Told) Sum(span Span) FlowSum { return t.spans[span&3].sum(span, &t.age) }
+
+// clear empties t.
+func (t *Told) clear() {
+	t.noise, t.flows, t.age, t.has = Noise{}, 0, [2]float64{}, [NumSpans]bool{}
+}
+
+// add adds what s counted.
+func (t *Told) add(s *FlowSlot, scale float64) {
+	t.age[0] += s.age[0] * scale
+	t.age[1] += s.age[1] * scale
+	for i := range s.spans {
+		if from := &s.spans[i]; from.has() {
+			t.addSpan(Span(i), from, scale)
+		}
+	}
+}
+
+// take adds what another merger's o has.
+func (t *Told) take(o *Told) {
+	t.age[0] += o.age[0]
+	t.age[1] += o.age[1]
+	for i := range o.spans {
+		if o.has[i] {
+			t.addSpan(Span(i), &o.spans[i], 1)
+		}
+	}
+}
+
+func (t *Told) addSpan(span Span, from *spanCount, scale float64) {
+	to, has := &t.spans[span&3], &t.has[span&3]
+	if !*has {
+		*has = true
+		if scale == 1 {
+			*to = *from
+			return
+		}
+		*to = spanCount{}
+	}
+	to.add(from, scale)
 }
 
 // Second is one host's traffic in one second in one direction.
@@ -44,7 +96,7 @@ func (g *Merger) addFlows(t *Table, offset uint32, scale float64) {
 			if first := offset + s.first; e.first == 0 || first+1 < e.first {
 				e.first = first + 1
 			}
-			g.told[e.flow].sums.add(s, scale)
+			g.told[e.flow].add(s, scale)
 		} else {
 			g.Overflow++
 		}
@@ -56,7 +108,7 @@ func (g *Merger) addFlows(t *Table, offset uint32, scale float64) {
 }
 
 // Told returns what the exporters told of e; of flow records alone.
-func (g *Merger) Told(e *Entry) *FlowSlot { return &g.told[e.flow].sums }
+func (g *Merger) Told(e *Entry) *Told { return &g.told[e.flow] }
 
 // At returns entry i in order of appearance, whatever Sort does. It is valid until Reset.
 func (g *Merger) At(i int) *Entry { return &g.entries[i] }
