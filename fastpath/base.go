@@ -39,13 +39,17 @@ type base struct {
 	seed   uint64
 	random uint64
 	epoch  *Epoch
-	last   int64 // the source's clock at the last Poll if that had frames, else 0
+	last   int64  // the source's clock at the last Poll if that had frames, else 0
+	least  uint32 // mean number of frames or records between two baseline samples, at least …
+	gap    uint32 // … and in this epoch
 	shed   shedder
 	batch  ring.Batch
 }
 
-func (w *base) init(c *Config) {
+// init makes w take one of so many frames or records as a baseline sample, unless they are many.
+func (w *base) init(c *Config, baseline uint32) {
 	first := c.First
+	w.least, w.gap = baseline, baseline
 	w.Samples = ring.NewSPSC[ring.Sample](sampleQueue)
 	w.Hints = ring.NewSPSC[ring.Hint](hintQueue)
 	w.source, w.number, w.dir = c.Source, uint16(c.Number), first.Directory
@@ -115,9 +119,27 @@ func (w *base) move() {
 	}
 	now := w.batch.Now
 	w.epoch.Table.End = now
+	w.pace(w.epoch.Table)
 	e.Table.Start, e.Table.Epoch = now, e.Seq
 	w.epoch, w.dir = e, e.Directory
 	w.acked.Store(e.Seq)
+}
+
+// mostBaseline is how many baseline samples a worker takes in a second, about: more would push one
+// another out of control's store before a verdict can ask for them.
+const mostBaseline = 2048
+
+// shortEpoch is how many nanoseconds of an epoch say too little of a rate.
+const shortEpoch = 1e6
+
+// pace sets the gap of the next epoch's baseline samples by the rate of t.
+func (w *base) pace(t *counters.Table) {
+	took := t.End - t.Start
+	if took < shortEpoch {
+		return
+	}
+	perSecond := float64(t.Stats.Received+t.Stats.Exports.Records) * 1e9 / float64(took)
+	w.gap = max(w.least, uint32(min(perSecond/mostBaseline, 1<<30)))
 }
 
 // rand returns the next number of a xorshift generator: a secret choice, not a strong one.

@@ -11,7 +11,7 @@ import (
 
 // Evidence of flow records is packets like those that they tell of: headers alone, of mean length.
 const (
-	everyRecord  = 64 // one of so many records in the mean is taken whatever it is of
+	everyRecord  = 64 // one of so many records, at least, is taken whatever it is of
 	recordsWhole = 64 // of a warm host so many are all taken, then half of as many, and so on
 	mostHalvings = 20
 )
@@ -33,8 +33,8 @@ func (w *FlowWorker) prove(ops []counters.FlowOp) {
 			continue
 		}
 		if w.baseline--; w.baseline <= 0 {
-			w.baseline = int(w.gapOf(everyRecord))
-			w.sample(op, ring.Baseline, everyRecord)
+			w.baseline = int(w.gapOf(w.gap))
+			w.sample(op, ring.Baseline, w.gap)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func NewFlowWorker(c *FlowConfig) *FlowWorker {
 	if w.links == nil {
 		w.links = NewInterfaces(0)
 	}
-	w.base.init(&c.Config)
+	w.base.init(&c.Config, everyRecord)
 	w.script.follow(w.epoch.Policy)
 	w.arrival.Default, w.baseline = c.Rules.unknown, everyRecord
 	return w

@@ -5,7 +5,7 @@ import (
 	"weir/ring"
 )
 
-// baselineGap is the mean number of frames between two baseline samples.
+// baselineGap is the mean number of frames between two baseline samples, at least.
 const baselineGap = 1024
 
 // expire deals with the slot of rest[0], whose fuse burnt down: its first packet of the epoch, a
@@ -93,9 +93,9 @@ func (w *Worker) hint(op *counters.Op, now int64, isOver bool) {
 
 // sampleBaseline takes one frame of the burst at random.
 func (w *Worker) sampleBaseline(n int) {
-	w.baseline = int(w.gapOf(baselineGap))
+	w.baseline = int(w.gapOf(w.gap))
 	if i := int(w.below(uint64(n))); w.records[i].Version != 0 {
-		w.sample(i, ring.Baseline, false, baselineGap)
+		w.sample(i, ring.Baseline, false, w.gap)
 	}
 }
 

@@ -65,7 +65,7 @@ const maxOps = 2 * ring.BurstSize
 // NewWorker returns a worker that is ready for Step.
 func NewWorker(c Config) *Worker {
 	w := &Worker{sampling: max(1, c.Sampling), baseline: baselineGap}
-	w.base.init(&c)
+	w.base.init(&c, baselineGap)
 	w.dstMask, w.srcMask = c.Sides.masks()
 	for i := range w.records {
 		w.records[i].Packets, w.records[i].Sampling = 1, w.sampling

@@ -270,6 +270,41 @@ func TestHintsAndSamples(t *testing.T) {
 	}
 }
 
+// However many frames come, baseline samples are few enough to stay in control's store, and each
+// says what it stands for.
+func TestBaselineIsBounded(t *testing.T) {
+	r := newRig(t, Limits{}, "10.0.0.0/24")
+	frame := udp("8.8.8.8", "10.0.0.9", 1, 80, 60)
+	now := int64(0)
+	f := func(distance int64, gap uint32) {
+		t.Helper()
+		const frames = 200_000
+		for range frames {
+			now += distance
+			r.source.Add(ringtest.Frame{Time: now, Link: 1, Data: frame})
+		}
+		r.offer(t)
+		samples, weight := 0, uint32(0)
+		for s := r.Samples.Front(); s != nil; s = r.Samples.Front() {
+			if s.Stream != ring.Baseline || s.Gap < gap*9/10 || s.Gap > gap*11/10 {
+				t.Fatalf("frames %d ns apart: sample %+v, want a baseline's of one in %d", distance,
+					s, gap)
+			}
+			samples++
+			weight += s.Gap
+			r.Samples.Advance()
+		}
+		if weight < frames/2 || weight > frames*2 {
+			t.Errorf("%d samples stand for %d of %d frames", samples, weight, frames)
+		}
+		r.flip(t)
+	}
+	f(50, baselineGap)
+	f(50, 20_000_000/mostBaseline)
+	f(1000, 20_000_000/mostBaseline)
+	f(50, baselineGap)
+}
+
 func TestShedding(t *testing.T) {
 	r := newRig(t, Limits{}, "10.0.0.0/24")
 	r.source.Fill = 90
