@@ -12,7 +12,7 @@ import (
 // pause, for MostPause at most, whether there is something or not.
 const (
 	Most      = 10 * time.Millisecond
-	MostPause = time.Millisecond
+	MostPause = 4 * time.Millisecond
 	Soon      = 10 * time.Millisecond
 )
 
