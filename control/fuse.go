@@ -67,7 +67,7 @@ func (s *survey) least() (first *counters.Entry) {
 // unite takes what the views have of one host or aggregate, which is the least of all.
 func (s *survey) unite(key counters.Key, aggregate bool) {
 	networks := len(s.networks) / len(s.sums)
-	for s.net+1 < networks && s.networks[s.net+1].first.Compare(key) <= 0 {
+	for s.net+1 < networks && s.networks[s.net+1].First.Compare(key) <= 0 {
 		s.net++
 	}
 	s.active++

@@ -41,7 +41,6 @@ type NetworkSecond struct {
 	counters.Network
 	Active int // hosts and aggregates with a packet
 	Counts [2]rate.Counts
-	first  counters.Key
 }
 
 // WorkerSecond is one worker's last second.

@@ -51,10 +51,7 @@ func (s *survey) enter(v *view) {
 	s.flush()
 	s.view, s.first, s.net = v, len(s.networks), len(s.networks)
 	for i := range v.layout.Networks {
-		n := v.layout.Networks[i]
-		s.networks = append(s.networks, NetworkSecond{
-			Network: n, first: counters.KeyOf(n.Prefix.Addr()),
-		})
+		s.networks = append(s.networks, NetworkSecond{Network: v.layout.Networks[i]})
 	}
 }
 
@@ -90,7 +87,7 @@ func (s *survey) note(en *counters.Entry) {
 
 // network returns the network that holds the key of some host. Keys come in order, twice.
 func (s *survey) network(key counters.Key) *NetworkSecond {
-	inside := func(i int) bool { return s.networks[i].first.Compare(key) <= 0 }
+	inside := func(i int) bool { return s.networks[i].First.Compare(key) <= 0 }
 	if !inside(s.net) {
 		s.net = s.first
 	}

@@ -65,6 +65,7 @@ const (
 // Network is one home network's place in a Layout.
 type Network struct {
 	Prefix netip.Prefix
+	First  Key    // its first address
 	Base   uint32 // first slot: of its hosts if Direct, else of its aggregates
 	Count  uint32 // hosts or aggregates; each has two slots
 	Shift  uint8  // aggregates: address bits to the right of the aggregate's prefix
@@ -210,7 +211,9 @@ func place(
 	extra := aggregateBitsFor(len(nets)-direct, workers, budget)
 	var slots uint64
 	for i, p := range nets {
-		n := Network{Prefix: p, Base: uint32(slots), Direct: ranks[i] < direct}
+		n := Network{
+			Prefix: p, First: KeyOf(p.Addr()), Base: uint32(slots), Direct: ranks[i] < direct,
+		}
 		bits := hostBits(p)
 		if !n.Direct {
 			l.Directory = entries
@@ -300,8 +303,7 @@ func (n *Network) index(k Key) uint32 {
 // key returns the address of host or aggregate i of n.
 func (n *Network) key(i uint32) Key {
 	k := shiftLeft(Key{Lo: uint64(i)}, n.Shift)
-	first := KeyOf(n.Prefix.Addr())
-	return Key{first.Hi | k.Hi, first.Lo | k.Lo}
+	return Key{n.First.Hi | k.Hi, n.First.Lo | k.Lo}
 }
 
 func shiftRight(k Key, n uint8) Key {
