@@ -102,6 +102,7 @@ func newRig(c *RxConfig) (r *rig, err error) {
 	r.worker = fastpath.NewWorker(fastpath.Config{
 		Source: r.source, Seed: seed, First: r.tables.first(),
 	})
+	fastpath.Room(1)
 	go func() { r.ended <- r.work() }()
 	return r, nil
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -33,8 +32,7 @@ func tameCollector(getenv func(string) string) {
 }
 
 // makeRoom keeps the process off the cores of workers, and lets the control plane run beside
-// them: every worker has a P of Go's scheduler, and two are left, one for a mark worker of the
-// collector, which would take a worker's otherwise.
+// them.
 func (d *Daemon) makeRoom(inputs []control.Input) {
 	var cores []int
 	for i := range inputs {
@@ -45,9 +43,7 @@ func (d *Daemon) makeRoom(inputs []control.Input) {
 	if err := fastpath.KeepOff(cores); err != nil {
 		d.log.Warn("leave the workers' cores", "error", err)
 	}
-	if want := len(inputs) + 2; runtime.GOMAXPROCS(0) < want {
-		runtime.GOMAXPROCS(want)
-	}
+	fastpath.Room(len(inputs))
 	tameCollector(os.Getenv)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,8 @@ func newRig(t *testing.T, l *lab.Lab, c Config) *rig {
 			t.Error(err)
 		}
 	})
+	before := runtime.GOMAXPROCS(0) // a source that sleeps keeps its P
+	runtime.GOMAXPROCS(max(before, len(m.Sources())+2))
 	for _, s := range m.Sources() {
 		all.Go(func() { r.work(s) })
 	}
@@ -75,6 +78,7 @@ func newRig(t *testing.T, l *lab.Lab, c Config) *rig {
 		cancel()
 		r.ended.Store(true)
 		all.Wait()
+		runtime.GOMAXPROCS(before)
 		if err := m.Close(); err != nil {
 			t.Error("close:", err)
 		}

@@ -22,8 +22,8 @@ const (
 // Go's scheduler is not told. It would take the worker's P away and give it back at every sleep,
 // and its monitor, which any system call wakes while all Ps are idle, look every 20 µs whether to:
 // while there is traffic that costs as much as the packets, and half of what an idle process costs.
-// So nobody but the worker has its P meanwhile: there have to be others. When the world is to be
-// stopped, the signal that asks for it ends the nap.
+// So nobody but the worker has its P meanwhile: there have to be others, see fastpath.Room. When
+// the world is to be stopped, the signal that asks for it ends the nap.
 func Nap(fds []unix.PollFd, d time.Duration) int {
 	if len(fds) == 0 {
 		return 0

@@ -69,6 +69,7 @@ func open(c afxdp.Config, l *ledger) (s *session, err error) {
 // start makes the tables and starts the workers.
 func (s *session) start() (err error) {
 	sources := s.mirror.Sources()
+	fastpath.Room(len(sources))
 	s.layout, err = counters.NewLayout([]netip.Prefix{netip.MustParsePrefix(zerocopy.Home)},
 		len(sources), 128<<20)
 	if err != nil {
