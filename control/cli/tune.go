@@ -177,12 +177,19 @@ func configuredPorts(c *config.Config) (ports []uint16) {
 	return slices.Compact(ports)
 }
 
-func (t *tuning) journal(c *config.Config) (*tune.Journal, error) {
+// journal opens the journal, which is this process's until lock is closed.
+func (t *tuning) journal(c *config.Config) (j *tune.Journal, lock io.Closer, err error) {
 	path := *t.journalPath
 	if path == "" {
 		path = filepath.Join(c.StateDir, tune.JournalName)
 	}
-	return tune.OpenJournal(path)
+	if lock, err = tune.LockJournal(path); err != nil {
+		return nil, nil, err
+	}
+	if j, err = tune.OpenJournal(path); err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return j, lock, nil
 }
 
 // tune plans, and, with --apply, does it.
@@ -204,10 +211,11 @@ func (t *tuning) tune(host *tune.Host, c *config.Config, names []string, w *tune
 	if *t.dry {
 		return out.plan(plan)
 	}
-	j, err := t.journal(c)
+	j, lock, err := t.journal(c)
 	if err != nil {
 		return err
 	}
+	defer lock.Close()
 	worst := tune.Apply(plan.Steps, host, j, time.Now().UTC(), out.outcome)
 	return out.end(worst, j, false)
 }
@@ -216,10 +224,11 @@ func (t *tuning) tune(host *tune.Host, c *config.Config, names []string, w *tune
 func (t *tuning) putBack(host *tune.Host, c *config.Config, names []string,
 	out *tunePrinter,
 ) error {
-	j, err := t.journal(c)
+	j, lock, err := t.journal(c)
 	if err != nil {
 		return err
 	}
+	defer lock.Close()
 	worst, err := tune.Undo(host, j, func(s tune.Setting) bool {
 		return len(names) == 0 || slices.Contains(names, s.Interface)
 	}, out.outcome)

@@ -143,9 +143,17 @@ func TestTune_Failure(t *testing.T) {
 	}
 	f("--apply mirror0", r.journal)
 	f("--undo", r.journal)
+	lock, err := tune.LockJournal(r.journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f("--apply mirror0", "another weir tune is at work")
+	f("--undo", "another weir tune is at work")
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
 	r.journal = "/proc/nosuch/" + tune.JournalName // no place for it: nothing is changed
-	f("--apply --queues 2 mirror0",
-		"stopped at offload rx-vlan-hw-parse of mirror0; --skip offload goes on")
+	f("--apply --queues 2 mirror0", "lock what to undo: mkdir /proc/nosuch")
 	if _, out, _ := r.tune(t, "--dry-run --queues 2 mirror0"); len(commands(out)) != 2 {
 		t.Errorf("changed all the same:\n%s", out)
 	}

@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -240,5 +241,35 @@ func TestOpenJournal_Failure(t *testing.T) {
 		if j, err := OpenJournal(path); err == nil {
 			t.Errorf("%q: %+v", content, j)
 		}
+	}
+}
+
+func TestLockJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", JournalName)
+	first, err := LockJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LockJournal(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second lock: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := LockJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 0 {
+		t.Errorf("left %v, %v", files, err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LockJournal(filepath.Join(path, JournalName)); err == nil {
+		t.Error("a file was taken for the directory")
 	}
 }

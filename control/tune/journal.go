@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // journalVersion is that of the journal's form.
@@ -34,6 +37,29 @@ type Journal struct {
 type journalFile struct {
 	Version int     `json:"version"`
 	Entries []Entry `json:"entries"`
+}
+
+// ErrLocked says that another process changes settings by the same journal.
+var ErrLocked = errors.New("another weir tune is at work")
+
+// LockJournal keeps other processes from changing settings by the journal at path, until what it
+// returns is closed or the process ends. It makes the directory, and leaves no file.
+func LockJournal(path string) (io.Closer, error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("lock what to undo: %w", err)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock what to undo: %w", err)
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return nil, errors.Join(fmt.Errorf("lock what to undo, %s: %w", path, err), d.Close())
+	}
+	return d, nil
 }
 
 // OpenJournal reads the journal at path; one that is not there is empty.
