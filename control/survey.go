@@ -58,10 +58,8 @@ func (s *survey) enter(v *view) {
 // note takes one entry, in the merger's order.
 func (s *survey) note(en *counters.Entry) {
 	d := direction(en.Outgoing())
-	c := rate.CountsOf(en)
-	s.counts[d].Add(&c)
 	n := s.network(en.Key)
-	n.Counts[d].Add(&c)
+	n.Counts[d].AddEntry(en)
 	if !s.some || s.host.Key != en.Key {
 		s.active++
 		n.Active++
@@ -74,14 +72,26 @@ func (s *survey) note(en *counters.Entry) {
 		s.flush()
 	}
 	if !s.some {
-		s.host, s.some, s.most = HostSecond{Key: en.Key}, true, 0
+		s.host.Key, s.some, s.most = en.Key, true, 0
+		if s.keep {
+			s.host = HostSecond{Key: en.Key}
+		}
 	}
 	packets, _ := en.Total()
 	s.most = max(s.most, packets)
 	if s.keep {
-		s.host.Counts[d] = c
+		s.host.Counts[d] = rate.CountsOf(en)
 		s.host.Flows[d], s.host.AtLeast[d] = s.view.merger.Flows(en)
 		s.flows[d] += s.host.Flows[d] // no two hosts have a flow in common in one direction
+	}
+}
+
+// total sums what the networks of one view have.
+func (s *survey) total() {
+	for i := range s.networks {
+		for d := range s.counts {
+			s.counts[d].Add(&s.networks[i].Counts[d])
+		}
 	}
 }
 

@@ -63,6 +63,8 @@ func (e *Engine) tick(now int64) {
 	}
 	if several {
 		survey.fuse(e.views)
+	} else {
+		survey.total()
 	}
 	e.followIncidents(now, window)
 	e.mitigate(now)

@@ -23,6 +23,14 @@ func CountsOf(e *counters.Entry) (c Counts) {
 	return c
 }
 
+// AddEntry adds what e counted to c.
+func (c *Counts) AddEntry(e *counters.Entry) {
+	for i := range c.Packets {
+		c.Packets[i] += e.Packets(counters.Class(i))
+		c.Bytes[i] += e.Bytes(counters.Class(i))
+	}
+}
+
 // minus returns c without what o counted.
 func (c *Counts) minus(o *Counts) (d Counts) {
 	for i := range c.Packets {
