@@ -7,10 +7,10 @@ import (
 	"weir/counters"
 )
 
-// BenchmarkSpread is a second of 100,000 hosts, each with one new record, and with shares left of
-// flows of 10 and 60 seconds.
+// BenchmarkSpread is a second of 131,072 hosts, each with one new record, and with shares left of
+// flows of 10 and 60 seconds. Records come in no order, and in another one each second.
 func BenchmarkSpread(b *testing.B) {
-	const hosts = 100_000
+	const hosts = 1 << 17
 	m := &counters.Memory{}
 	defer m.Close()
 	nets := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/12")}
@@ -31,9 +31,10 @@ func BenchmarkSpread(b *testing.B) {
 	second := func(n uint32) {
 		for at := uint32(0); at < hosts; at += uint32(len(ops)) {
 			for i := range ops {
+				host := ((at+uint32(i))*(2*n+40503) + n) % hosts
 				ops[i] = counters.FlowOp{
 					Packets: 1000, Bytes: 100_000, Samples: 1000, Rate: 1,
-					Milli: []uint32{0, 10_000, 60_000}[(at+n)%3], Slot: 2 * (at + uint32(i)),
+					Milli: []uint32{0, 10_000, 60_000}[(host+n)%3], Slot: 2 * host,
 				}
 			}
 			table.CountFlows(ops, 0)
