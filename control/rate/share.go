@@ -26,14 +26,20 @@ type part struct {
 // tiny is a standard deviation that is none.
 const tiny = 1e-3
 
-// steady is what all parts of one host have per second, and the fractions not given yet.
+// steady is what all parts of one host have per second. What a host of one or two classes needs
+// lies together, see held.
 type steady struct {
-	packets, bytes [counters.NumClasses]uint64
-	rest, brest    [counters.NumClasses]uint32
-	noise, bnoise  float64
-	flows          uint64
-	classes        uint8 // in which something is
-	parts          int32
+	flows         uint64
+	parts         int32
+	classes       uint8 // in which something is
+	noise, bnoise float64
+	rates         [counters.NumClasses]classRate
+}
+
+// classRate is what one class has per second, with a fraction, and the fractions not given yet.
+type classRate struct {
+	packets, bytes uint64
+	rest, brest    uint32
 }
 
 // add lets s give the packets and bytes of class c over so many seconds, and returns the part that
@@ -42,10 +48,11 @@ func (s *steady) add(c counters.Class, packets, bytes uint64, seconds int64) par
 	n := uint64(seconds)
 	packets, bytes = packets<<fraction, bytes<<fraction
 	p := part{packets: packets / n, bytes: bytes / n, class: c}
-	s.packets[c] += p.packets
-	s.bytes[c] += p.bytes
-	s.rest[c] += uint32(packets % n) // every packet is given, to the last
-	s.brest[c] += uint32(bytes % n)
+	r := &s.rates[c]
+	r.packets += p.packets
+	r.bytes += p.bytes
+	r.rest += uint32(packets % n) // every packet is given, to the last
+	r.brest += uint32(bytes % n)
 	s.classes |= 1 << c
 	s.parts++
 	return p
@@ -53,8 +60,9 @@ func (s *steady) add(c counters.Class, packets, bytes uint64, seconds int64) par
 
 // end takes back what p gave each second.
 func (s *steady) end(p *part) {
-	s.packets[p.class] -= p.packets
-	s.bytes[p.class] -= p.bytes
+	r := &s.rates[p.class]
+	r.packets -= p.packets
+	r.bytes -= p.bytes
 	s.flows -= uint64(p.flows)
 	s.noise -= p.noise
 	s.bnoise -= p.bnoise
@@ -71,13 +79,14 @@ func (s *steady) end(p *part) {
 
 // give adds one second's share to out.
 func (s *steady) give(out *counters.Second) {
-	for c := range s.packets {
+	for c := range s.rates {
 		if s.classes>>c&1 == 0 {
 			continue
 		}
-		packets, bytes := s.packets[c]+uint64(s.rest[c]), s.bytes[c]+uint64(s.brest[c])
-		s.rest[c] = uint32(packets & (1<<fraction - 1))
-		s.brest[c] = uint32(bytes & (1<<fraction - 1))
+		r := &s.rates[c]
+		packets, bytes := r.packets+uint64(r.rest), r.bytes+uint64(r.brest)
+		r.rest = uint32(packets & (1<<fraction - 1))
+		r.brest = uint32(bytes & (1<<fraction - 1))
 		out.Packets[c] += packets >> fraction
 		out.Bytes[c] += bytes >> fraction
 	}
@@ -89,12 +98,13 @@ func (s *steady) give(out *counters.Second) {
 
 // pool is what is left of flows of many lengths: each second gives a share of it, which is what
 // their rates were of their counts.
+//
+// What a host of TCP and UDP has in it is one cache line.
 type pool struct {
-	packets, bytes [counters.NumClasses]uint64
-	share          float64
-	noise, bnoise  float64 // standard deviation of the next second's packets and bytes
-	flows          float64
-	some           bool
+	share         float64
+	flows         float64
+	noise, bnoise float64 // standard deviation of the next second's packets and bytes
+	counts        [counters.NumClasses]struct{ packets, bytes uint64 }
 }
 
 // root adds the variance of a count that is given in so many seconds to a standard deviation of
@@ -112,33 +122,34 @@ func (p *pool) add(sum *counters.FlowSum, seconds int64) {
 	added, _ := sum.Total()
 	var left uint64
 	for c := counters.TCP; c <= counters.Other; c++ {
-		left += p.packets[c]
+		left += p.counts[c].packets
 	}
 	each := float64(left)*p.share + float64(added)/float64(seconds)
 	p.share = min(1, each/max(1, float64(left+added)))
-	for c := range p.packets {
-		p.packets[c] += sum.Packets[c]
-		p.bytes[c] += sum.Bytes[c]
+	for c := range p.counts {
+		if sum.Packets[c]|sum.Bytes[c] != 0 {
+			p.counts[c].packets += sum.Packets[c]
+			p.counts[c].bytes += sum.Bytes[c]
+		}
 	}
 	p.flows += float64(sum.Flows)
 	p.noise = root(p.noise, sum.Noise, seconds)
 	p.bnoise = root(p.bnoise, sum.BNoise, seconds)
-	p.some = true
 }
 
-// give takes one second's share out of p.
-func (p *pool) give(out *counters.Second) {
-	p.some = false
-	for c := range p.packets {
-		if p.packets[c]|p.bytes[c] == 0 {
+// give takes one second's share out of p, and reports whether p has more.
+func (p *pool) give(out *counters.Second) (more bool) {
+	for c := range p.counts {
+		n := &p.counts[c]
+		if n.packets|n.bytes == 0 {
 			continue
 		}
-		packets, bytes := portion(p.packets[c], p.share), portion(p.bytes[c], p.share)
+		packets, bytes := portion(n.packets, p.share), portion(n.bytes, p.share)
 		out.Packets[c] += packets
 		out.Bytes[c] += bytes
-		p.packets[c] -= packets
-		p.bytes[c] -= bytes
-		p.some = p.some || p.packets[c]|p.bytes[c] != 0
+		n.packets -= packets
+		n.bytes -= bytes
+		more = more || n.packets|n.bytes != 0
 	}
 	out.Flows += uint64(p.flows + 0.5)
 	out.AtLeast = out.AtLeast || p.noise > 0
@@ -146,9 +157,10 @@ func (p *pool) give(out *counters.Second) {
 	out.Noise.HeldBytes += p.bnoise
 	rest := 1 - p.share
 	p.flows, p.noise, p.bnoise = p.flows*rest, p.noise*rest, p.bnoise*rest
-	if !p.some {
+	if !more {
 		*p = pool{}
 	}
+	return more
 }
 
 // portion returns that share of v, at least 1 of what is there: a pool comes to its end.

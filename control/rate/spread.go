@@ -32,26 +32,31 @@ type Spreader struct {
 	order  []int32            // held hosts, in order of arrival
 	ends   [longest + 1]int32 // by the second in which they end: 1 + the first of parts
 	most   int                // hosts, at most; as many parts again, and pools
-	now    int64              // seconds that have passed
+	now    int32              // seconds that have passed
 	late   int64              // seconds in which the records at hand came
 	out    counters.Second
+
+	found   [lookup]int32 // numbers of the hosts at hand in held, below 0 where nothing is
+	touched uint64        // of no meaning: what was read so that it is near
 }
 
 // longest is over how many seconds counts are spread at most: Spread, and what a worker was late.
 const longest = counters.Spread + 211
 
-// held is one host in one direction with flows whose counts are not all given yet.
+// held is one host in one direction with flows whose counts are not all given yet: four cache
+// lines, of which one of TCP and UDP needs the first two.
 type held struct {
 	key      counters.Key
+	packets  uint64 // what it was given last
+	bytes    uint64
+	given    int32 // and in which second; -1: nothing yet
+	slot     uint32
+	pool     int32 // -1: none
 	outgoing bool
 	direct   bool
 	gone     bool // not at home any more: its parts end, and nothing is shown
-	slot     uint32
-	pool     int32  // -1: none
-	given    int64  // the second in which it was given its share last
-	packets  uint64 // and what that was
-	bytes    uint64
 	steady   steady
+	_        [4]uint64
 }
 
 // NewSpreader returns a Spreader for hosts of that layout, which is of flow records.
@@ -73,9 +78,12 @@ func (s *Spreader) Second(g *counters.Merger, took int64) {
 	s.late = (took + Second/2) / Second
 	s.end()
 	for i, n := 0, g.Len(); i < n; i++ {
+		if i%lookup == 0 {
+			s.lookUp(g, i, min(i+lookup, n))
+		}
 		e := g.At(i)
 		s.out = counters.Second{}
-		if h := s.take(g, e); h != nil {
+		if h := s.take(g, e, s.found[i%lookup]); h != nil {
 			s.give(h)
 		}
 		g.SetSecond(e, &s.out)
@@ -96,9 +104,34 @@ func (s *Spreader) Second(g *counters.Merger, took int64) {
 	s.now++
 }
 
+// lookup is how many hosts are looked up at a time.
+const lookup = 16
+
+// lookUp finds the hosts of entries from up to to, and reads what take and give will: that lies
+// anywhere, and one after the other each would be waited for, but together they arrive at once.
+func (s *Spreader) lookUp(g *counters.Merger, from, to int) {
+	hosts, pools := s.found[:to-from], [lookup]int32{}
+	for k := range hosts {
+		hosts[k] = s.find(g, g.At(from+k))
+	}
+	for k, i := range hosts {
+		pools[k] = -1
+		if i >= 0 {
+			h := s.held.at(i)
+			pools[k] = h.pool
+			s.touched += h.steady.rates[0].packets
+		}
+	}
+	for _, i := range pools[:len(hosts)] {
+		if i >= 0 {
+			s.touched += s.pools.at(i).counts[0].packets
+		}
+	}
+}
+
 // end takes the parts that have ended off their hosts.
 func (s *Spreader) end() {
-	ends := &s.ends[s.now%int64(len(s.ends))]
+	ends := &s.ends[s.now%int32(len(s.ends))]
 	for i := *ends - 1; i >= 0; {
 		p := s.parts.at(i)
 		s.held.at(p.host).steady.end(p)
@@ -128,11 +161,13 @@ func (h *held) at() uint32 {
 	return h.slot
 }
 
-// take notes what e's short flows had in out, holds the longer ones, and returns e's host; nil if
-// nothing of it is held.
-func (s *Spreader) take(g *counters.Merger, e *counters.Entry) *held {
+// take notes what e's short flows had in out, holds the longer ones, and returns e's host, number i
+// if something of it is held already; nil if nothing is.
+func (s *Spreader) take(g *counters.Merger, e *counters.Entry, i int32) (h *held) {
 	told := g.Told(e)
-	i, h := s.find(g, e)
+	if i >= 0 {
+		h = s.held.at(i)
+	}
 	if told.Has(counters.UpTo1s) {
 		sum := told.Sum(counters.UpTo1s)
 		s.out.AtLeast = sum.Noise > 0 || sum.Sampled > 0
@@ -215,7 +250,7 @@ func (s *Spreader) spread(i int32, h *held, sum *counters.FlowSum, seconds int64
 	n := float64(seconds)
 	noise, bnoise := math.Sqrt(sum.Noise)/n, math.Sqrt(sum.BNoise)/n
 	flows := uint32(min(sum.Flows, math.MaxUint32))
-	ends := &s.ends[(s.now+seconds)%int64(len(s.ends))]
+	ends := &s.ends[(s.now+int32(seconds))%int32(len(s.ends))]
 	for c := range counters.NumClasses {
 		if sum.Packets[c]|sum.Bytes[c] == 0 {
 			continue
@@ -248,23 +283,19 @@ func (s *Spreader) host(g *counters.Merger, e *counters.Entry) (int32, *held) {
 	return i, h
 }
 
-// find returns e's host if something of it is held, else nil.
-func (s *Spreader) find(g *counters.Merger, e *counters.Entry) (i int32, h *held) {
+// find returns the number of e's host in held, below 0 if nothing of it is.
+func (s *Spreader) find(g *counters.Merger, e *counters.Entry) int32 {
 	slot, direct := g.Place(e)
 	if !direct {
-		i, ok := s.listed[watchKey{e.Key, e.Outgoing()}]
-		if !ok {
-			return 0, nil
+		if i, ok := s.listed[watchKey{e.Key, e.Outgoing()}]; ok {
+			return i
 		}
-		return i, s.held.at(i)
+		return -1
 	}
 	if e.Outgoing() {
 		slot++
 	}
-	if i = s.direct[slot] - 1; i < 0 {
-		return i, nil
-	}
-	return i, s.held.at(i)
+	return s.direct[slot] - 1
 }
 
 func (s *Spreader) enter(i int32, h *held) {
@@ -280,9 +311,7 @@ func (s *Spreader) give(h *held) {
 	packets, bytes := s.out.Total()
 	h.steady.give(&s.out)
 	if h.pool >= 0 {
-		p := s.pools.at(h.pool)
-		p.give(&s.out)
-		if !p.some {
+		if !s.pools.at(h.pool).give(&s.out) {
 			s.pools.put(h.pool)
 			h.pool = -1
 		}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"unsafe"
 
 	"weir/counters"
 )
@@ -267,4 +268,20 @@ func (v *told) aged(host string, age uint32, packets uint64) {
 	v.table.CountFlows([]counters.FlowOp{{
 		Packets: packets, Samples: packets, Rate: 1, Age: age, Slot: slot, Class: counters.UDP,
 	}}, v.now)
+}
+
+// TestSpreadLines holds structs to the cache lines that they say they need.
+func TestSpreadLines(t *testing.T) {
+	var h held
+	if n := unsafe.Sizeof(h); n != 4*64 {
+		t.Errorf("a held host has %d bytes", n)
+	}
+	rate := unsafe.Sizeof(h.steady.rates[0])
+	if n := unsafe.Offsetof(h.steady) + unsafe.Offsetof(h.steady.rates) + 2*rate; n != 2*64 {
+		t.Errorf("TCP and UDP of a held host end at %d", n)
+	}
+	var p pool
+	if n := unsafe.Offsetof(p.counts) + 2*unsafe.Sizeof(p.counts[0]); n != 64 {
+		t.Errorf("TCP and UDP of a pool end at %d", n)
+	}
 }
