@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"weir/bench"
+	"weir/ring/udp"
 	"weir/tools/blast"
 )
 
@@ -97,8 +99,11 @@ func run(args []string) error {
 	return compare(&o)
 }
 
-// bufferFile is what sockets get that do not ask for a buffer; not all collectors can.
-const bufferFile = "/proc/sys/net/core/rmem_default"
+// receiveBuffer is what every collector's sockets have, bytes: weir's default.
+const receiveBuffer = udp.DefaultReceiveBuffer
+
+// bufferFiles are what sockets may ask for, and what they get that do not: not all collectors can.
+var bufferFiles = []string{"/proc/sys/net/core/rmem_max", "/proc/sys/net/core/rmem_default"}
 
 // enter runs this program again on CPU 0 in a namespace of its own, with equal buffers meanwhile.
 func enter(args []string) error {
@@ -106,18 +111,16 @@ func enter(args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := os.ReadFile(bufferFile)
-	if err != nil {
-		return err
-	}
-	most, err := os.ReadFile("/proc/sys/net/core/rmem_max")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(bufferFile, most, 0); err != nil {
-		fmt.Fprintf(os.Stderr, "peers: socket buffers are not equal: %v\n", err)
-	} else {
-		defer func() { _ = os.WriteFile(bufferFile, before, 0) }()
+	for _, path := range bufferFiles {
+		before, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(strconv.Itoa(receiveBuffer)), 0); err != nil {
+			fmt.Fprintf(os.Stderr, "peers: socket buffers are not equal: %v\n", err)
+			break
+		}
+		defer func() { _ = os.WriteFile(path, before, 0) }()
 	}
 	c := exec.Command("taskset", append([]string{"-c", "0", self, "-inside"}, args...)...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -98,7 +98,7 @@ func prepareWeir(o *options, w *blast.ExportWorkload, dir string) ([]string, err
 mode: observe
 networks: [%s]
 state_dir: %s
-capture: {flows: [{listen: "127.0.0.1:%d", receive_buffer: 4MiB}]}
+capture: {flows: [{listen: "127.0.0.1:%d"}]}
 api: {socket: %s}
 metrics: {listen: "127.0.0.1:9108"}
 memory: {tables: 512MiB}
@@ -161,7 +161,7 @@ func prepareNfcapd(_ *options, w *blast.ExportWorkload, dir string) ([]string, e
 	flows := filepath.Join(dir, "flows")
 	return []string{
 		program, "-w", flows, "-b", "127.0.0.1", "-p", strconv.Itoa(int(w.Collector().Port())),
-		"-t", "3600", "-B", strconv.Itoa(4 << 20),
+		"-t", "3600", "-B", strconv.Itoa(receiveBuffer),
 	}, os.MkdirAll(flows, 0o755)
 }
 
@@ -199,7 +199,7 @@ imt_mem_pools_number: 16
 imt_mem_pools_size: 16777216
 plugin_pipe_size: %[5]d
 plugin_buffer_size: 65536
-`, name, w.Collector().Port(), 4<<20, filepath.Join(dir, "pipe"), 16<<20)
+`, name, w.Collector().Port(), receiveBuffer, filepath.Join(dir, "pipe"), 16<<20)
 	path := filepath.Join(dir, "pmacct.conf")
 	return []string{program, "-f", path}, os.WriteFile(path, []byte(text), 0o644)
 }
