@@ -71,8 +71,27 @@ func TestZeros(t *testing.T) {
 			map[bool]uint16{true: 0, false: 2}[v9], u16(256, 9, 1, 4)...)), decode.BadTemplate)
 	}
 	f("no fields", datagram(true, netflowtest.Set(nil, 0, u16(256, 0)...)), decode.BadTemplate)
-	f("variable length in v9", datagram(true,
-		templateSet(true, 256, -1, []spec{{82, variable, 0}})), decode.BadTemplate)
+	f("nothing but zeros", datagram(true, make([]byte, 40)), decode.BadSetLength)
+}
+
+// TestPadded decodes datagrams that devices fill up with zeros: nothing is wrong with them.
+func TestPadded(t *testing.T) {
+	for _, v9 := range []bool{true, false} {
+		for n := range 30 {
+			d := newDecoder()
+			data := netflowtest.Set(nil, 256, pairData...)
+			b := datagram(v9, templateSet(v9, 256, -1, pair), data, make([]byte, n))
+			got := decodeAll(d, arrivalOf(b), 4)
+			if len(got) != 1 || d.Datagram().Faults != [decode.NumFaults]uint32{} {
+				t.Errorf("v9 %v, %d bytes: %+v %+v", v9, n, got, d.Datagram())
+			}
+		}
+		d := newDecoder()
+		b := datagram(v9, templateSet(v9, 256, -1, pair), append(make([]byte, 40), 1))
+		if decodeAll(d, arrivalOf(b), 4); d.Datagram().Faults[decode.BadSetLength] != 1 {
+			t.Errorf("v9 %v: something behind zeros was not noticed", v9)
+		}
+	}
 }
 
 // TestReserved skips sets whose IDs mean nothing, by their length.

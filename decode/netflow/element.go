@@ -50,6 +50,7 @@ func when(f field, c clock) meaning {
 }
 
 const (
+	rankOut       = 2
 	rankInitiator = 3
 	rankResponder = 4
 )
@@ -57,9 +58,9 @@ const (
 // elements are the information elements of the IANA registry of IPFIX entities that decoding
 // wants, by their numbers, which are those of NetFlow v9 too.
 var elements = [...]meaning{
-	1: is(fBytes), 85: like(fBytes, 1), 23: like(fBytes, 2), 352: is(fL2Bytes),
-	2: is(fPackets), 86: like(fPackets, 1), 24: like(fPackets, 2),
-	353: like(fL2Bytes, 1),
+	1: is(fBytes), 85: like(fBytes, 1), 23: is(fOutBytes),
+	2: is(fPackets), 86: like(fPackets, 1), 24: is(fOutPackets),
+	352: is(fL2Bytes), 353: like(fL2Bytes, 1),
 
 	4: is(fProto), 193: like(fProto, 1),
 	5: is(fTOS), 6: is(fFlags),
@@ -73,8 +74,8 @@ var elements = [...]meaning{
 	15: is(fNextLo).as(addr4), 18: like(fNextLo, 1).as(addr4),
 	62: is(fNext6Lo).as(addr6), 63: like(fNext6Lo, 1).as(addr6),
 
-	10: is(fInIf), 252: like(fInIf, 1),
-	14: is(fOutIf), 253: like(fOutIf, 1),
+	10: is(fInIf), 252: is(fInIf2),
+	14: is(fOutIf), 253: is(fOutIf2),
 	16: is(fSrcAS), 17: is(fDstAS),
 	61: is(fEgress), 89: is(fForwarding),
 
@@ -92,8 +93,8 @@ var elements = [...]meaning{
 	192: is(fTTL), 52: like(fTTL, 1),
 	224: is(fPacketLen),
 
-	58: like(fVLAN, 1), 243: is(fVLAN), 245: is(fInnerVLAN),
-	59: like(fPostVLAN, 1), 254: is(fPostVLAN),
+	243: is(fVLAN), 58: is(fVLAN2), 245: is(fInnerVLAN),
+	254: is(fPostVLAN), 59: is(fPostVLAN2),
 	70: is(fMPLS).as(label), 71: is(fMPLS + 1).as(label), 72: is(fMPLS + 2).as(label),
 	73: is(fMPLS + 3).as(label), 74: is(fMPLS + 4).as(label), 75: is(fMPLS + 5).as(label),
 	76: is(fMPLS + 6).as(label), 77: is(fMPLS + 7).as(label),
@@ -102,7 +103,7 @@ var elements = [...]meaning{
 	231: like(fBytes, rankInitiator), 298: like(fPackets, rankInitiator),
 	232: like(fRevBytes, rankResponder), 299: like(fRevPackets, rankResponder),
 
-	34: is(fRate), 50: like(fRate, 1),
+	34: is(fRate), 35: is(fAlgorithm), 50: is(fRandom),
 	48: is(fSampler).as(sampler), 302: like(fSampler, 1).as(selector),
 	305: is(fInterval), 306: is(fSpace), 307: is(fTimeInterval), 308: is(fTimeSpace),
 	309: is(fSampleSize), 310: is(fPopulation), 311: is(fProbability),
@@ -125,9 +126,9 @@ const reversePEN = 29305
 func reversed(id uint16) meaning {
 	m := meaningOf(id, 0)
 	switch m.field {
-	case fBytes:
+	case fBytes, fOutBytes:
 		m.field = fRevBytes
-	case fPackets:
+	case fPackets, fOutPackets:
 		m.field = fRevPackets
 	case fFlags:
 		m.field = fRevFlags

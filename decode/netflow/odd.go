@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"weir/decode"
@@ -8,8 +9,8 @@ import (
 
 // forAll are the odd fields that counting does not need.
 const forAll = 1<<(fNext6Hi-firstOdd) | 1<<(fNext6Lo-firstOdd) | 1<<(fTTL-firstOdd) |
-	1<<(fVLAN-firstOdd) | 1<<(fPostVLAN-firstOdd) |
-	1<<(fInnerVLAN-firstOdd) | (1<<maxLabels-1)<<(fMPLS-firstOdd)
+	1<<(fVLAN-firstOdd) | 1<<(fVLAN2-firstOdd) | 1<<(fPostVLAN-firstOdd) |
+	1<<(fPostVLAN2-firstOdd) | 1<<(fInnerVLAN-firstOdd) | (1<<maxLabels-1)<<(fMPLS-firstOdd)
 
 // wanted returns the odd fields that d reads.
 func (d *Decoder) wanted() uint64 {
@@ -57,6 +58,7 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 	case family4 | family6:
 		r.Version = bothFamilies(r, p, rec)
 	}
+	d.substitute(r, t, p, rec)
 	if r.Packets|r.Bytes == 0 && d.happening(p, rec) {
 		return false
 	}
@@ -64,11 +66,16 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 		transport(r, t, p, rec)
 	}
 	d.moments(r, t, p, rec)
-	if n := load(rec, p[fPacketLen]); n != 0 && p[fBytes].width == 0 && t.family != 0 {
-		r.Packets = max(r.Packets, 1)
-		r.Bytes = r.Packets * n
-		r.IPLen = uint32(min(n, 1<<32-1))
-		r.Wire = r.IPLen
+	if p[fBytes].width == 0 && t.family != 0 {
+		n := load(rec, p[fPacketLen])
+		if n == 0 {
+			n = load(rec, p[fSectionSize]) // VPP's flowperpkt has the frame's alone
+		}
+		if n != 0 {
+			r.Packets = max(r.Packets, 1)
+			r.IPLen = uint32(min(n, 1<<32-1))
+			r.Bytes, r.Wire = r.Packets*n, r.IPLen
+		}
 	}
 	if n := load(rec, p[fL2Bytes]); n != 0 && t.family != 0 {
 		if r.Wire = mean(n, r.Packets); p[fBytes].width == 0 {
@@ -85,6 +92,29 @@ func (d *Decoder) refine(r *decode.Record, t *template, p *[numFields]place, rec
 		d.reverse(r, t, p, rec)
 	}
 	return true
+}
+
+// substitute sets what r lacks where its first fields are zero and others tell it.
+func (d *Decoder) substitute(
+	r *decode.Record, t *template, p *[numFields]place, rec *window,
+) {
+	if r.Packets|r.Bytes == 0 && (t.has(fOutBytes) || t.has(fOutPackets)) {
+		bytes, packets := load(rec, p[fOutBytes]), load(rec, p[fOutPackets])
+		if (bytes|packets)>>impossible != 0 {
+			d.dg.Faults[decode.BadField]++
+			return
+		}
+		r.Packets, r.Bytes, r.IPLen = packets, bytes, mean(bytes, packets)
+		r.Wire = r.IPLen
+	}
+	f, in, out := &r.Flow, uint32(load(rec, p[fInIf2])), uint32(load(rec, p[fOutIf2]))
+	if in|out == 0 || f.InIf != 0 && f.OutIf != 0 {
+		return
+	}
+	f.InIf, f.OutIf = cmp.Or(f.InIf, in), cmp.Or(f.OutIf, out)
+	if !d.constant {
+		d.lookUp(r, t, p, rec)
+	}
 }
 
 // happening reports whether a record without traffic tells of an event, and counts it.
@@ -179,7 +209,7 @@ func (d *Decoder) sinceBoot(boot int64, v uint64) int64 {
 
 // ownRate gives r the sampling rate that its record tells itself.
 func (d *Decoder) ownRate(r *decode.Record, t *template, p *[numFields]place, rec *window) {
-	if n := rateOf(t, p, rec); n != 0 {
+	if n := d.rateOf(t, p, rec, true); n != 0 {
 		r.Sampling = n
 		d.lastRate, d.lastFrom = n, decode.RateRecord
 	} else if d.constant {
@@ -227,10 +257,8 @@ func extras(r *decode.Record, t *template, p *[numFields]place, rec *window) {
 		return // the packet says it
 	}
 	r.TTL = uint8(load(rec, p[fTTL]))
-	outer := load(rec, p[fVLAN])
-	if outer == 0 {
-		outer = load(rec, p[fPostVLAN])
-	}
+	outer := cmp.Or(load(rec, p[fVLAN]), load(rec, p[fVLAN2]),
+		load(rec, p[fPostVLAN]), load(rec, p[fPostVLAN2]))
 	for _, id := range [2]uint64{outer, load(rec, p[fInnerVLAN])} {
 		if id &= 1<<12 - 1; id != 0 {
 			r.VLAN[r.NVLAN] = uint16(id)

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"math"
+	"math/bits"
 
 	"weir/decode"
 )
@@ -32,7 +33,7 @@ func (d *Decoder) option(t *template, p *[numFields]place, rec *window) {
 		d.domain.rates.boot.Store(int64(boot) * milli)
 		d.known()
 	}
-	n := rateOf(t, p, rec)
+	n := d.rateOf(t, p, rec, false)
 	if n == 0 {
 		return
 	}
@@ -54,11 +55,20 @@ func (d *Decoder) option(t *template, p *[numFields]place, rec *window) {
 	}
 }
 
-// rateOf returns N of 1:N as a record tells it, in any of the ways that there are; 0 where it
-// does not. The elements are those of RFC 5477 section 8.2 and of NetFlow v9.
-func rateOf(t *template, p *[numFields]place, rec *window) uint32 {
+// rateOf returns N of 1:N as a record, which may be one of data, tells it, in any of the ways that
+// there are; 0 where it does not, or not to be believed. The elements are those of RFC 5477
+// section 8.2 and of NetFlow v9.
+func (d *Decoder) rateOf(t *template, p *[numFields]place, rec *window, data bool) uint32 {
 	v := func(f field) uint64 { return load(rec, p[f]) }
-	n := v(fRate)
+	n := uint64(0)
+	if v(fAlgorithm) <= lastAlgorithm {
+		if n = v(fRate); p[fRate].width == 4 {
+			n = uint64(orderly(uint32(n), data))
+		}
+	}
+	if n == 0 {
+		n = v(fRandom)
+	}
 	if n == 0 {
 		if n = ratio(v(fInterval)+v(fSpace), v(fInterval)); !t.has(fSpace) {
 			n = v(fInterval) // Cisco NCS: it is N
@@ -78,7 +88,24 @@ func rateOf(t *template, p *[numFields]place, rec *window) uint32 {
 		a, b := v(fObserved), v(fSelected)
 		n = ratio(max(a, b), min(a, b))
 	}
-	return uint32(min(n, decode.MaxSampling))
+	if n > decode.MaxSampling {
+		d.dg.Faults[decode.BadField]++
+		return 0
+	}
+	return uint32(n)
+}
+
+// lastAlgorithm is the greatest value of samplingAlgorithm (element 35) that is one: RFC 3954 has 1
+// and 2, Huawei two more. FortiGates have running numbers there, and beside it.
+const lastAlgorithm = 4
+
+// orderly returns N of 1:N in the byte order that it was meant in. MikroTik's RouterOS 6 has it
+// upside down in records of data: 1 as 0x01000000, 256 as 0x00010000.
+func orderly(n uint32, data bool) uint32 {
+	if n >= decode.MaxSampling || data && n > math.MaxUint16 && uint16(n) == 0 {
+		return bits.ReverseBytes32(n)
+	}
+	return n
 }
 
 // ratio returns a/b, rounded, and at least 1; 0 where either is 0.
@@ -102,5 +129,5 @@ func inverse(bits uint64, width uint16) uint64 {
 	if !(p > 0 && p <= 1) {
 		return 0
 	}
-	return uint64(math.Round(min(1/p, decode.MaxSampling)))
+	return uint64(math.Round(min(1/p, 2*decode.MaxSampling))) // which nobody believes
 }

@@ -53,7 +53,9 @@ const (
 	fRevFlags
 	fRevStart
 	fRevEnd
-	fRate     // N of 1:N
+	fRate   // N of 1:N
+	fRandom // N of a random sampler's 1:N
+	fAlgorithm
 	fInterval // packets that are selected, then fSpace that are not
 	fSpace
 	fTimeInterval
@@ -72,9 +74,15 @@ const (
 	fDurationUs
 	fPacketLen
 	fL2Bytes
+	fOutBytes // these four count where the first ones are zero
+	fOutPackets
+	fInIf2
+	fOutIf2
 	fTTL
 	fVLAN
+	fVLAN2
 	fPostVLAN
+	fPostVLAN2
 	fInnerVLAN
 	fMPLS                         // and seven more
 	numFields = fMPLS + maxLabels // of places

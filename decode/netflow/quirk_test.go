@@ -42,6 +42,23 @@ func TestQuirks(t *testing.T) {
 		slices.Concat(pairData, u32(570, 5, 500)),
 		func(r *rec) bool { return r.Bytes == 500 && r.IPLen == 100 && r.Wire == 114 })
 	check("out counts", with(f(23, 4, 24, 4)), slices.Concat(pairData, u32(500, 5)), counts(5, 500))
+	check("out counts where in are zero", with(f(1, 4, 2, 4, 23, 4, 24, 4)),
+		slices.Concat(pairData, u32(0, 0, 500, 5)), func(r *rec) bool {
+			return r.Packets == 5 && r.Bytes == 500 && r.IPLen == 100 && r.Wire == 100
+		})
+	check("in counts before out", with(f(23, 4, 24, 4, 1, 4, 2, 4)),
+		slices.Concat(pairData, u32(500, 5, 100, 1)), counts(1, 100))
+	check("totals before out", with(f(23, 4, 24, 4, 85, 4, 86, 4)),
+		slices.Concat(pairData, u32(500, 5, 100, 1)), counts(1, 100))
+	check("out counts beyond belief", with(f(1, 8, 2, 8, 23, 8, 24, 8)),
+		slices.Concat(pairData, u64(0, 0, 1<<60, 1)), counts(0, 0))
+	check("physical interfaces", with(f(252, 4, 253, 4)), slices.Concat(pairData, u32(7, 8)),
+		func(r *rec) bool { return r.Flow.InIf == 7 && r.Flow.OutIf == 8 })
+	check("physical interfaces where the others are zero", with(f(10, 4, 14, 4, 252, 4, 253, 4)),
+		slices.Concat(pairData, u32(0, 6, 7, 8)),
+		func(r *rec) bool { return r.Flow.InIf == 7 && r.Flow.OutIf == 6 })
+	check("the size of a frame alone", with(f(312, 2)), append(pairData, 0, 146),
+		func(r *rec) bool { return r.Packets == 1 && r.Bytes == 146 && r.Wire == 146 })
 	check("TCP flags of 2 bytes", with(f(6, 2)), append(pairData, 1, 0x12),
 		func(r *rec) bool { return r.TCPFlags == 0x12 })
 	check("forwarding of 4 bytes", with(f(89, 4)), append(pairData, 0, 0, 0, 0x80),
@@ -86,18 +103,39 @@ func TestQuirks(t *testing.T) {
 			return r.NVLAN == 2 && r.VLAN[0] == 100 && r.VLAN[1] == 7 && r.NMPLS == 2 &&
 				r.MPLS[0] == 16 && r.MPLS[1] == 33
 		})
+	check("a tag where another is zero", with(f(243, 2, 58, 2)), append(pairData, 0, 0, 0, 181),
+		func(r *rec) bool { return r.NVLAN == 1 && r.VLAN[0] == 181 })
+	check("a tag behind where all are zero", with(f(243, 2, 58, 2, 254, 2, 59, 2)),
+		append(pairData, 0, 0, 0, 0, 0, 0, 0, 9),
+		func(r *rec) bool { return r.NVLAN == 1 && r.VLAN[0] == 9 })
 	check("TTL", with(f(192, 1)), append(pairData, 57), func(r *rec) bool { return r.TTL == 57 })
-	check("rate in the record", with(f(34, 4)), slices.Concat(pairData, u32(512)),
-		func(r *rec) bool { return r.Sampling == 512 })
-	check("rate beyond belief", with(f(34, 4)), slices.Concat(pairData, u32(math.MaxUint32)),
-		func(r *rec) bool { return r.Sampling == decode.MaxSampling })
-	check("rate 0", with(f(34, 4)), slices.Concat(pairData, u32(0)),
-		func(r *rec) bool { return r.Sampling == 1 })
 
 	check("variable length before", append([]spec{{id: 82, length: variable}}, with(f(1, 4))...),
 		slices.Concat([]byte{255, 0, 3, 'a', 'b', 'c'}, pairData, u32(9)), counts(0, 9))
+	check("variable length behind", with(f(1, 4, 82, variable, 2, 4)),
+		slices.Concat(pairData, u32(9), []byte{3, 'a', 'b', 'c'}, u32(1)), counts(1, 9))
 	check("enterprise fields", append([]spec{{id: 8, length: 4, pen: 9}}, with(f(2, 4))...),
 		slices.Concat(u32(1), pairData, u32(9)), counts(9, 0))
+}
+
+// TestRateInRecord decodes one record that tells its sampling rate.
+func TestRateInRecord(t *testing.T) {
+	check := func(name string, specs []spec, data []byte, rate uint32) {
+		t.Helper()
+		checkOne(t, name, specs, data, func(r *rec) bool { return r.Sampling == rate })
+	}
+	check("rate in the record", with(f(34, 4)), slices.Concat(pairData, u32(512)), 512)
+	check("rate beyond belief", with(f(34, 4)), slices.Concat(pairData, u32(math.MaxUint32)), 1)
+	check("a random sampler's rate", with(f(34, 4, 50, 4)), slices.Concat(pairData, u32(0, 100)),
+		100)
+	for told, want := range map[uint32]uint32{
+		1 << 24: 1, 0xae080000: 2222, 1 << 18: 1024, 1 << 16: 256,
+		70_000: 70_000, 1<<24 - 1: 1<<24 - 1,
+	} {
+		data := slices.Concat(pairData, u32(told))
+		check("MikroTik's rate upside down", with(f(34, 4)), data, want)
+	}
+	check("rate 0", with(f(34, 4)), slices.Concat(pairData, u32(0)), 1)
 }
 
 type rec = decode.Record
@@ -107,7 +145,7 @@ func checkOne(t *testing.T, name string, specs []spec, data []byte, want func(r 
 	t.Helper()
 	for _, v9 := range []bool{false, true} {
 		if v9 && slices.ContainsFunc(specs, func(s spec) bool {
-			return s.pen != 0 || s.length == variable
+			return s.pen != 0
 		}) {
 			continue
 		}
@@ -282,6 +320,11 @@ func TestRates(t *testing.T) {
 	f("305 alone", whole(f2(305, 4), u32(4000)), plain, 4000, options)
 	f("309 and 310", whole(f2(309, 4, 310, 4), u32(2, 200)), plain, 100, options)
 	f("311", whole(f2(311, 8), u64(math.Float64bits(0.001))), plain, 1000, options)
+	f("34 upside down", whole(f2(34, 4), u32(0xe8030000)), plain, 1000, options)
+	f("34 of 65536", whole(f2(34, 4), u32(1<<16)), plain, 1<<16, options)
+	f("no algorithm", whole(f2(34, 4, 35, 1), u32(67), []byte{131}), plain, 1, decode.RateUnknown)
+	f("beyond belief", whole(f2(305, 4, 306, 4), u32(1, math.MaxUint32)), plain, 1,
+		decode.RateUnknown)
 	f("zero", whole(f2(34, 4), u32(0)), plain, 1, decode.RateUnknown)
 	samplers := told{1, f2(48, 1, 50, 4), slices.Concat([]byte{1}, u32(10), []byte{2}, u32(20))}
 	f("sampler 1", samplers, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0}, 10, decode.RateSampler)

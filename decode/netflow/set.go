@@ -23,6 +23,9 @@ func (d *Decoder) nextSet() bool {
 	}
 	id := binary.BigEndian.Uint16(d.b[d.pos:])
 	length := int(binary.BigEndian.Uint16(d.b[d.pos+2:]))
+	if id == 0 && length == 0 && d.sets > 0 && d.padded() {
+		return false
+	}
 	if length < setHeader || d.pos+length > len(d.b) {
 		d.unknown = true
 		d.stop(decode.BadSetLength)
@@ -52,6 +55,23 @@ func (d *Decoder) trailer() {
 		}
 	}
 	d.pos = len(d.b)
+}
+
+// padded ends a datagram whose rest is zero: some devices send all of theirs in one size.
+func (d *Decoder) padded() bool {
+	b := d.b[d.pos:]
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.BigEndian.Uint64(b) != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	d.pos = len(d.b)
+	return true
 }
 
 // dataSet begins a set of data records, of a template or of options.

@@ -9,7 +9,7 @@ import (
 
 const (
 	minTemplate = 256   // template and data set IDs begin here; below are the sets of templates
-	variable    = 65535 // the length of a field whose records say it themselves (IPFIX)
+	variable    = 65535 // length of fields whose records say it themselves (RFC 7011 section 7)
 
 	// maxRecord is what a record can have at most in a UDP datagram, behind a set's header.
 	maxRecord = 65535 - 8 - headerIPFIX - setHeader
@@ -106,13 +106,10 @@ func (w *wording) measure(b []byte) (whole, sane bool) {
 			return false, false
 		}
 		pos += n
-		switch {
-		case s.length != variable:
-			size += int(s.length)
-		case w.proto == decode.IPFIX:
+		if s.length == variable { // of NetFlow v9 too: H3C's NetStream has strings
 			size++
-		default:
-			sane = false
+		} else {
+			size += int(s.length)
 		}
 	}
 	w.raw = b[:pos]
@@ -153,6 +150,7 @@ func compile(w *wording) *template {
 	t.size = uint16(c.size)
 	c.times()
 	c.addresses()
+	c.substitutes()
 	c.directions()
 	for f := firstOdd; f < numFields; f++ {
 		if t.places[f].width != 0 {
@@ -300,15 +298,29 @@ func (c *compiler) either(to, from field) uint64 {
 	if t.places[to].width != 0 {
 		return v4Mapped
 	}
-	t.places[to], t.places[to-1] = t.places[from], t.places[from-1]
-	c.after[to], c.after[to-1] = c.after[from], c.after[from-1]
-	for i, f := range c.vary.own {
-		if f == from {
-			c.vary.own[i] = to
+	c.move(to, from)
+	c.move(to-1, from-1)
+	return 0
+}
+
+// move makes from's place to's.
+func (c *compiler) move(to, from field) {
+	t := c.t
+	t.places[to], t.places[from] = t.places[from], place{}
+	c.after[to] = c.after[from]
+}
+
+// substitutes puts fields that count where others are zero in the place of those that are missing.
+// The counts of what left the device are better than an initiator's.
+func (c *compiler) substitutes() {
+	for to, from := range map[field]field{
+		fBytes: fOutBytes, fPackets: fOutPackets, fInIf: fInIf2, fOutIf: fOutIf2,
+	} {
+		if c.t.places[from].width != 0 && c.rank[to] > rankOut {
+			c.rank[to] = rankOut
+			c.move(to, from)
 		}
 	}
-	t.places[from], t.places[from-1] = place{}, place{}
-	return 0
 }
 
 // directions drops the responder's counts where the others are not the initiator's, and finds
@@ -323,7 +335,9 @@ func (c *compiler) directions() {
 		}
 	}
 	counts := false
-	for _, f := range []field{fBytes, fPackets, fRevBytes, fRevPackets, fL2Bytes, fPacketLen} {
+	for _, f := range []field{
+		fBytes, fPackets, fRevBytes, fRevPackets, fL2Bytes, fPacketLen, fSectionSize,
+	} {
 		counts = counts || t.places[f].width != 0
 	}
 	t.event = t.places[fEvent].width != 0 && !counts
