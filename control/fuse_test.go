@@ -75,7 +75,7 @@ func (s *sights) listed(at *fastpath.Epoch, key counters.Key) uint32 {
 	hash := at.Directory.Hash(key)
 	entry, ok := at.Directory.Find(key, hash)
 	if !ok {
-		if entry, ok = at.Directory.Admit(key, hash, 1, uint32(at.Seq)); !ok {
+		if entry, ok, _ = at.Directory.Admit(key, hash, 1, uint32(at.Seq)); !ok {
 			s.tb.Fatal(key.Addr(), "found no place")
 		}
 	}

@@ -107,20 +107,21 @@ func (d *Directory) Find(k Key, hash uint64) (entry uint32, ok bool) {
 }
 
 // Admit notes a packet to or from the unlisted host k and lists it once need packets were noted
-// lately. It returns the entry, which is active in epoch, and false when k stays unlisted.
-func (d *Directory) Admit(k Key, hash uint64, need, epoch uint32) (uint32, bool) {
+// lately. It returns the entry, which is active in epoch, and not ok when k stays unlisted: full
+// when that is for want of room.
+func (d *Directory) Admit(k Key, hash uint64, need, epoch uint32) (entry uint32, ok, full bool) {
 	if need > 1 && d.seen.note(hash) < need {
-		return 0, false
+		return 0, false, false
 	}
 	b := uint32(hash) & d.mask
 	victim, ok := d.victim(b, epoch)
 	if !ok {
-		return 0, false
+		return 0, false, true
 	}
 	d.entries[victim] = listing{k, epoch, 0}
 	w, shift := victim/8, victim%8*8
 	d.tags[w] = d.tags[w]&^(0xff<<shift) | uint64(tagOf(hash))<<shift
-	return victim, true
+	return victim, true, false
 }
 
 // victim returns a free entry of bucket b, else the least recently active one that may go: not in

@@ -36,7 +36,7 @@ func TestDirectoryMatchesMap(t *testing.T) {
 		if ok {
 			continue
 		}
-		if e, ok = d.Admit(k, h, 1, uint32(step/1000)); ok {
+		if e, ok, _ = d.Admit(k, h, 1, uint32(step/1000)); ok {
 			if old, in := owner[e]; in {
 				delete(listed, old)
 			}
@@ -61,7 +61,7 @@ func TestAdmission(t *testing.T) {
 		}
 		_, ok := d.Find(k, d.Hash(k))
 		if !ok {
-			_, ok = d.Admit(k, d.Hash(k), admitNeed, 1)
+			_, ok, _ = d.Admit(k, d.Hash(k), admitNeed, 1)
 		}
 		if ok && k == victim && listed == 0 {
 			listed = seen
@@ -80,12 +80,40 @@ func TestAdmission(t *testing.T) {
 
 const admitNeed = 16
 
+// TestNotAdmitted tells why hosts are not listed: for few packets, or because all entries of their
+// bucket count in this epoch.
+func TestNotAdmitted(t *testing.T) {
+	d := smallDirectory(t)
+	k := Key{0x20010db8 << 32, 1}
+	for n := range admitNeed - 1 {
+		if _, ok, full := d.Admit(k, d.Hash(k), admitNeed, 1); ok || full {
+			t.Fatalf("packet %d: listed %v, full %v", n+1, ok, full)
+		}
+	}
+	if _, ok, full := d.Admit(k, d.Hash(k), admitNeed, 1); !ok || full {
+		t.Errorf("the packet that is enough: listed %v, full %v", ok, full)
+	}
+	listed, refused := 1, 0
+	for i := range uint64(10 * minDirectory) {
+		k := Key{0x20010db8 << 32, 2 + i}
+		switch _, ok, full := d.Admit(k, d.Hash(k), 1, 1); {
+		case ok:
+			listed++
+		case full:
+			refused++
+		}
+	}
+	if listed != minDirectory || refused != 9*minDirectory+1 {
+		t.Errorf("%d of %d listed, %d refused for want of room", listed, minDirectory, refused)
+	}
+}
+
 func TestEvictionSparesBusyHosts(t *testing.T) {
 	d := smallDirectory(t)
 	pinned, active, admitted := Key{1, 1}, Key{2, 2}, Key{2, 3}
-	e, _ := d.Admit(pinned, d.Hash(pinned), 1, 1)
+	e, _, _ := d.Admit(pinned, d.Hash(pinned), 1, 1)
 	d.Pin(e, 1)
-	e, _ = d.Admit(active, d.Hash(active), 1, 1)
+	e, _, _ = d.Admit(active, d.Hash(active), 1, 1)
 	d.Use(e, 2)
 	d.Admit(admitted, d.Hash(admitted), 1, 2)
 	spray := func(epoch uint32) {

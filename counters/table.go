@@ -25,6 +25,7 @@ type Stats struct {
 	Foreign   uint64             // of Processed: neither address is ours
 	Internal  uint64             // of Processed: both addresses are ours
 	Ignored   uint64             // of Processed, one address is ours: left out by a rule or script
+	Unlisted  uint64             // counts made in an aggregate: the host had few packets so far
 	Unplaced  uint64             // counts made in an aggregate: the directory had no room
 	LostSamples,
 	LostHints uint64
@@ -36,8 +37,8 @@ type Stats struct {
 }
 
 // Exports are what a worker made of flow exports in one epoch, beside Stats: there Received, Bytes
-// and Shed are of datagrams, Processed of those that were exports; Foreign, Internal, Ignored and
-// Unplaced are of records.
+// and Shed are of datagrams, Processed of those that were exports; Foreign, Internal, Ignored,
+// Unlisted and Unplaced are of records.
 //
 // Received = Processed + Shed + Denied + Invalid, to the datagram.
 type Exports struct {
@@ -47,6 +48,15 @@ type Exports struct {
 	Unslotted uint64             // counts that found no FlowSlot left
 	Skipped   [MaxReasons]uint64 // what made no record, by decode.Skip
 	Faults    [MaxReasons]uint64 // parts that could not be read, by decode.Fault
+}
+
+// NotListed counts one count that is made in an aggregate, as Directory.Admit says why.
+func (s *Stats) NotListed(full bool) {
+	if full {
+		s.Unplaced++
+	} else {
+		s.Unlisted++
+	}
 }
 
 // Table holds one worker's counts of one epoch.

@@ -347,7 +347,7 @@ func TestNoAllocs(t *testing.T) {
 		for i := range ops {
 			ops[i] = Op{Slot: r.Uint32N(l.DirBase), Hash: r.Uint32(), Bytes: 60}
 			k := Key{0x20010db8 << 32, r.Uint64N(64)}
-			if e, ok := d.Admit(k, d.Hash(k), 2, 1); ok && i%2 == 0 {
+			if e, ok, _ := d.Admit(k, d.Hash(k), 2, 1); ok && i%2 == 0 {
 				ops[i].Slot = l.DirBase + 2*e
 				table.Name(e, k)
 			}

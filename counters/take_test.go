@@ -37,7 +37,7 @@ func fill(t *testing.T, l *Layout, hosts []netip.Addr, seed uint64, shares int) 
 		if !direct {
 			if entry, listed := dir.Find(key, dir.Hash(key)); listed {
 				slot = l.DirBase + 2*entry
-			} else if entry, listed := dir.Admit(key, dir.Hash(key), 1, 1); listed {
+			} else if entry, listed, _ := dir.Admit(key, dir.Hash(key), 1, 1); listed {
 				slot = l.DirBase + 2*entry
 				table.Name(entry, key)
 			}

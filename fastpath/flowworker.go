@@ -328,8 +328,9 @@ func (w *FlowWorker) list(op *counters.FlowOp, key counters.Key) {
 		if op.Packets >= uint64(need) {
 			need = 1 // the record alone is enough
 		}
-		if entry, ok = w.dir.Admit(key, hash, need, epoch); !ok {
-			t.Stats.Unplaced++
+		var full bool
+		if entry, ok, full = w.dir.Admit(key, hash, need, epoch); !ok {
+			t.Stats.NotListed(full)
 			return
 		}
 	}

@@ -221,9 +221,10 @@ func (w *Worker) list(unknown []counters.Sought) {
 			dir.Use(entry, epoch)
 		} else {
 			need := shares[op.Group][side].admit
-			if entry, ok = dir.Admit(u.Key, u.Hash, need, epoch); !ok {
+			var full bool
+			if entry, ok, full = dir.Admit(u.Key, u.Hash, need, epoch); !ok {
 				op.Mark |= counters.MarkNoFlow
-				t.Stats.Unplaced++
+				t.Stats.NotListed(full)
 				continue
 			}
 		}

@@ -17,9 +17,9 @@ func (d *Daemon) Metrics() *prometheus.Snapshot {
 		Memory: prometheus.Memory{Tables: p.Memory, Budget: p.Budget},
 		Packets: prometheus.Packets{
 			Processed: p.Pipeline.Processed, Shed: p.Pipeline.Shed, Foreign: p.Pipeline.Foreign,
-			Internal: p.Pipeline.Internal, Unplaced: p.Pipeline.Unplaced,
-			Ignored: p.Pipeline.Ignored,
-			Errors:  byReason(p.Pipeline.Dropped[:]), Damaged: byReason(p.Pipeline.Damaged[:]),
+			Internal: p.Pipeline.Internal, Ignored: p.Pipeline.Ignored,
+			Unlisted: p.Pipeline.Unlisted, Unplaced: p.Pipeline.Unplaced,
+			Errors: byReason(p.Pipeline.Dropped[:]), Damaged: byReason(p.Pipeline.Damaged[:]),
 		},
 		Incoming: traffic(&p, rate.Incoming), Outgoing: traffic(&p, rate.Outgoing),
 		Hosts: p.Active, LogHidden: d.hidden(),

@@ -14,6 +14,7 @@ type Exports struct {
 	Foreign     uint64 // of Records: neither address is ours
 	Internal    uint64 // of Records: both addresses are ours
 	Ignored     uint64 // of Records: left out by a rule or script
+	Unlisted    uint64 // counts made in an aggregate: the host had few packets so far
 	Unplaced    uint64 // counts made in an aggregate, for want of a place in the directory
 	Unmerged    uint64 // host-seconds that found no room in the merged table
 	LostSamples uint64
@@ -28,6 +29,7 @@ func (e *Exports) Add(s *counters.Stats) {
 	e.Foreign += s.Foreign
 	e.Internal += s.Internal
 	e.Ignored += s.Ignored
+	e.Unlisted += s.Unlisted
 	e.Unplaced += s.Unplaced
 	e.LostSamples += s.LostSamples
 	x := &s.Exports
@@ -53,6 +55,7 @@ func (e *Exports) Since(before *Exports) (d Exports) {
 		},
 		Foreign: e.Foreign - before.Foreign, Internal: e.Internal - before.Internal,
 		Ignored:  e.Ignored - before.Ignored,
+		Unlisted: e.Unlisted - before.Unlisted,
 		Unplaced: e.Unplaced - before.Unplaced, Unmerged: e.Unmerged - before.Unmerged,
 		LostSamples: e.LostSamples - before.LostSamples,
 	}

@@ -15,6 +15,7 @@ type Pipeline struct {
 	Dropped   [counters.MaxReasons]uint64
 	Damaged   [counters.MaxReasons]uint64
 
+	Unlisted    uint64 // counts made in an aggregate: the host had few packets so far
 	Unplaced    uint64 // counts made in an aggregate, for want of a place in the directory
 	Unmerged    uint64 // host-seconds that found no room in the merged table
 	LostSamples uint64
@@ -28,6 +29,7 @@ func (p *Pipeline) Since(before *Pipeline) (d Pipeline) {
 		Processed: p.Processed - before.Processed, Foreign: p.Foreign - before.Foreign,
 		Internal: p.Internal - before.Internal, Shed: p.Shed - before.Shed,
 		Ignored:  p.Ignored - before.Ignored,
+		Unlisted: p.Unlisted - before.Unlisted,
 		Unplaced: p.Unplaced - before.Unplaced, Unmerged: p.Unmerged - before.Unmerged,
 		LostSamples: p.LostSamples - before.LostSamples, LostHints: p.LostHints - before.LostHints,
 	}
@@ -51,6 +53,7 @@ func (p *Pipeline) Add(s *counters.Stats) {
 		p.Dropped[i] += s.Dropped[i]
 		p.Damaged[i] += s.Damaged[i]
 	}
+	p.Unlisted += s.Unlisted
 	p.Unplaced += s.Unplaced
 	p.LostSamples += s.LostSamples
 	p.LostHints += s.LostHints

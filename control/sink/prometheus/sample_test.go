@@ -60,7 +60,8 @@ func sample() *Snapshot {
 			{Worker: 1, Core: -1, Packets: 7},
 		},
 		Packets: Packets{
-			Processed: 1010, Shed: 7, Foreign: 100, Internal: 10, Ignored: 2, Unplaced: 1,
+			Processed: 1010, Shed: 7, Foreign: 100, Internal: 10, Ignored: 2,
+			Unlisted: 3, Unplaced: 1,
 			Errors:  map[string]uint64{"not_ip": 3, "truncated": 0},
 			Damaged: map[string]uint64{"bad_length": 2},
 		},

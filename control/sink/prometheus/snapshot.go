@@ -91,7 +91,8 @@ type Packets struct {
 	Foreign   uint64 // neither address is of a home network
 	Internal  uint64 // both are
 	Ignored   uint64 // left out by a rule
-	Unplaced  uint64 // of a home network, counted for it but for no host: the tables were full
+	Unlisted  uint64 // counted for a home network and for no host, which had few of them so far
+	Unplaced  uint64 // counted for a home network and for no host: the tables were full
 
 	Errors  map[string]uint64 // whose addresses could not be read, by reason: counted for no host
 	Damaged map[string]uint64 // damaged behind their addresses, by reason: counted all the same
