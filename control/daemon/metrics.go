@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"slices"
+
 	"weir/control"
 	"weir/control/api"
 	"weir/control/rate"
@@ -33,8 +35,12 @@ func (d *Daemon) Metrics() *prometheus.Snapshot {
 		LostHints: p.Pipeline.LostHints,
 	}
 	d.mu.Unlock()
+	queues := d.queues()
 	for _, m := range d.mirrors {
 		s.Interfaces = append(s.Interfaces, m.metrics())
+	}
+	for i := range s.Interfaces {
+		received(&s.Interfaces[i], queues)
 	}
 	for i := range p.Workers {
 		w := &p.Workers[i]
@@ -140,6 +146,23 @@ func (m *mirror) metrics() prometheus.Interface {
 		}
 	}
 	return out
+}
+
+// received says who receives from the interface's queues, and where they lost packets.
+func received(in *prometheus.Interface, queues []api.Queue) {
+	for i := range in.Queues {
+		q := &in.Queues[i]
+		n := slices.IndexFunc(queues, func(o api.Queue) bool {
+			return o.Interface == in.Name && o.Queue == q.Queue
+		})
+		if n < 0 {
+			q.Core = -1
+			continue // it came just now
+		}
+		o := &queues[n]
+		q.Worker, q.Core, q.Busy, q.Fill = o.Worker, o.Core, o.Busy, float64(o.Fill)/100
+		q.Lost = prometheus.Places(o.Lost)
+	}
 }
 
 func grantedMetrics(s *api.Source) *prometheus.Granted {

@@ -62,6 +62,35 @@ func sourceFamilies() []family {
 	}
 }
 
+// queueFamilies are of who receives from each queue, and what was lost of it.
+func queueFamilies() []family {
+	return []family{
+		counters("weir_queue_lost_packets_total", "iface queue place",
+			"Packets lost at the nic, in xdp, in the ring, or at a full table: for their hosts.",
+			func(s *Snapshot, out *series) {
+				everyQueue(s, func(iface, queue string, q *Queue) {
+					out.add(float64(q.Lost.NIC), iface, queue, "nic")
+					out.add(float64(q.Lost.XDP), iface, queue, "xdp")
+					out.add(float64(q.Lost.Ring), iface, queue, "ring")
+					out.add(float64(q.Lost.Table), iface, queue, "table")
+				})
+			}),
+		gauges("weir_queue_busy_ratio", "iface queue",
+			"Part of the last second that the queue's worker spent on packets.",
+			eachQueue(func(q *Queue) float64 { return q.Busy })),
+		gauges("weir_queue_fill_ratio", "iface queue",
+			"The highest fill of the rings of the queue's worker in the last second.",
+			eachQueue(func(q *Queue) float64 { return q.Fill })),
+		gauges("weir_queue_info", "iface queue worker core",
+			"Who receives from the queue.",
+			func(s *Snapshot, out *series) {
+				everyQueue(s, func(iface, queue string, q *Queue) {
+					out.add(1, iface, queue, strconv.Itoa(q.Worker), core(q.Core))
+				})
+			}),
+	}
+}
+
 // eachGrant returns the rows of a family of AF_XDP queues that are held.
 func eachGrant(value func(g *Granted) (float64, []string)) func(*Snapshot, *series) {
 	return func(s *Snapshot, out *series) {

@@ -30,7 +30,8 @@ const (
 // families returns all that a scrape shows, but for the count of series left out.
 func families() (all []family) {
 	for _, some := range [][]family{
-		sourceFamilies(), workerFamilies(), packetFamilies(), flowFamilies(), trafficFamilies(),
+		sourceFamilies(), queueFamilies(), workerFamilies(), packetFamilies(), flowFamilies(),
+		trafficFamilies(),
 		attackFamilies(),
 		mitigationFamilies(), speakerFamilies(), loopFamilies(), daemonFamilies(),
 	} {

@@ -47,11 +47,16 @@ func sample() *Snapshot {
 				{
 					Queue: 0, Up: true, XDP: "zerocopy", Received: 1000, Bytes: 64000,
 					Dropped: map[string]uint64{"rx_ring_full": 5, "fill_ring_empty": 0},
+					Worker:  0, Core: 2, Busy: .25, Fill: .5,
+					Lost: Places{NIC: 1, XDP: 2, Ring: 5, Table: 4},
 					Granted: &Granted{
 						BusyPoll: "on", Huge: "hugetlb", Node: 1, Frames: 8192, Fill: .25,
 					},
 				},
-				{Queue: 1, XDP: "generic", Received: 10, Bytes: 640, NoZeroCopy: true},
+				{
+					Queue: 1, XDP: "generic", Received: 10, Bytes: 640, NoZeroCopy: true,
+					Worker: 1, Core: -1,
+				},
 			}},
 			{Name: "eth2", Queues: []Queue{{Up: true, Received: 7, Bytes: 700}}},
 		},

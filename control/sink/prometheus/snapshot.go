@@ -61,8 +61,22 @@ type Queue struct {
 	Bytes    uint64            // on the wire
 	Dropped  map[string]uint64 // frames lost before they were received, by place
 
+	Worker int     // that receives from it
+	Core   int     // that runs on; -1: any
+	Busy   float64 // part of the last second that the worker spent on packets, 0 to 1
+	Fill   float64 // of the worker's rings, the highest of the last second, 0 to 1
+	Lost   Places
+
 	NoZeroCopy bool     // zero-copy is asked for, could be, and is not granted
 	Granted    *Granted // nil for other ways of capture, and for a queue that is not held
+}
+
+// Places are where packets of a queue were lost.
+type Places struct {
+	NIC   uint64 // the hardware had no room
+	XDP   uint64 // no buffer of ours, or we were not attached
+	Ring  uint64 // the worker was too slow
+	Table uint64 // it had no room for their hosts; of a worker's first queue, for all of them
 }
 
 // Granted is what the kernel gave a queue of AF_XDP beside its mode.
