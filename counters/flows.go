@@ -130,6 +130,10 @@ func (t *Table) presize(s *Slot) {
 	}
 }
 
+// slabsAhead is how many slabs before its turn one is asked for: when an epoch begins, most hosts
+// of the last take theirs within milliseconds.
+const slabsAhead = 16
+
 // growSmall moves a slot to a small slab; when none is left the slot says so and stays.
 func (t *Table) growSmall(s *Slot, inline uint32) {
 	f := &t.flows
@@ -140,6 +144,9 @@ func (t *Table) growSmall(s *Slot, inline uint32) {
 		return
 	}
 	f.usedSmall++
+	if next := (ref + slabsAhead) * smallWords; int(next) < len(f.small) {
+		prefetchSlab(&f.small[next])
+	}
 	f.inline[ref] = inline
 	s.flow = ref
 	s.state |= flagSmall

@@ -167,3 +167,10 @@ told:
 	JNZ told
 heard:
 	RET
+
+// func prefetchSlab(slab *uint64)
+TEXT ·prefetchSlab(SB), NOSPLIT, $0-8
+	MOVQ slab+0(FP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	RET

@@ -157,3 +157,10 @@ told:
 	BNE   told
 heard:
 	RET
+
+// func prefetchSlab(slab *uint64)
+TEXT ·prefetchSlab(SB), NOSPLIT, $0-8
+	MOVD slab+0(FP), R0
+	PRFM (R0), PLDL1KEEP
+	PRFM 64(R0), PLDL1KEEP
+	RET

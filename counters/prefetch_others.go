@@ -16,3 +16,5 @@ func prefetchFlowSlots(*FlowSlot, []FlowOp) {}
 func prefetchEntries(*Entry, []uint32) {}
 
 func prefetchTold(*Told, []uint32) {}
+
+func prefetchSlab(*uint64) {}

@@ -43,3 +43,8 @@ func prefetchEntries(base *Entry, order []uint32)
 //
 //go:noescape
 func prefetchTold(base *Told, order []uint32)
+
+// prefetchSlab prefetches the 1024 bits of a small slab.
+//
+//go:noescape
+func prefetchSlab(slab *uint64)
