@@ -37,32 +37,41 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.cause }
 
 // Main runs weir with args (without the program's name), data to out and talk to errOut, and
-// returns the exit status. Errors that a command returns plainly are exitFailed; those of the
-// command line itself are exitUsage.
+// returns the exit status. Errors that a command returns plainly are exitFailed, as is data that
+// could not be written; those of the command line itself are exitUsage.
 func Main(args []string, out, errOut io.Writer) int {
 	root := newRoot()
+	data := &output{w: out}
 	root.SetArgs(args)
-	root.SetOut(out)
+	root.SetOut(data)
 	root.SetErr(errOut)
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	err := root.Execute()
-	if err == nil {
-		return exitOK
+	status, err := outcome(root.Execute(), started)
+	if err == nil && data.err != nil { // nothing was said yet, and something has to be
+		status, err = exitFailed, fmt.Errorf("write output: %w", data.err)
 	}
-	status := exitUsage
-	if started {
-		status = exitFailed
+	if err != nil {
+		fmt.Fprintf(errOut, "weir: %v\n", err)
 	}
-	var exit *exitError
-	if errors.As(err, &exit) {
-		status = exit.status
-		if exit.cause == nil {
-			return status
-		}
-	}
-	fmt.Fprintf(errOut, "weir: %v\n", err)
 	return status
+}
+
+// outcome returns the exit status that a command's error asks for, and what there is to say of it;
+// nil: nothing. started tells whether it is the command's own, or one of the command line.
+func outcome(err error, started bool) (status int, say error) {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK, nil
+	case errors.As(err, &exit) && exit.cause == nil:
+		return exit.status, nil
+	case exit != nil:
+		return exit.status, err
+	case started:
+		return exitFailed, err
+	}
+	return exitUsage, err
 }
 
 func newRoot() *cobra.Command {

@@ -44,7 +44,7 @@ func newTop() *cobra.Command {
 		case !terminal(cmd.InOrStdin()) || !terminal(out):
 			return usageError("no terminal to draw on: --once prints one picture")
 		default:
-			return top.Run(cmd.Context(), client, o, cmd.InOrStdin(), out)
+			return top.Run(cmd.Context(), client, o, cmd.InOrStdin(), below(out))
 		}
 	}
 	return cmd
@@ -56,14 +56,4 @@ func onceWidth() int {
 		return n
 	}
 	return 120
-}
-
-// terminal says whether a stream is a character device.
-func terminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
