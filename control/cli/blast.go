@@ -139,8 +139,10 @@ const maxLoop = 1 << 20
 // load returns the frames that are asked for.
 func (f *blastFlags) load() (l blast.Load, err error) {
 	switch {
-	case (f.workload == "") == (f.vector == ""):
+	case f.workload == "" && f.vector == "":
 		return l, errors.New("give --workload or --vector; --list names them")
+	case f.workload != "" && f.vector != "":
+		return l, errors.New("--workload and --vector are both given: it is one or the other")
 	case f.vector != "":
 		return f.flow()
 	case f.sources != "" || f.size != 0 || f.port != 0:

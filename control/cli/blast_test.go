@@ -23,7 +23,10 @@ func TestBlastUsage(t *testing.T) {
 		}
 	}
 	f("eth9", "give --workload or --vector")
-	f("eth9 --workload W1 --vector syn_flood", "give --workload or --vector")
+	f("eth9 --workload W1 --vector syn_flood", "are both given")
+	f("eth9 --workload W1 --duration -1s", "time to send is -1s")
+	f("--write x.pcapng --workload W1 --duration -1s", "time to send is -1s")
+	f("eth9 --workload W1 --cores -1", "core -1 is none")
 	f("eth9 --workload W9", "none of W1")
 	f("eth9 --workload W1 --target 10.0.0.1", "--target is for")
 	f("eth9 --workload W1 --sources 10.0.0.0/8", "are for a --vector")

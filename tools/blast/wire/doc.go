@@ -75,7 +75,13 @@ func (c *Config) Check() error {
 	if n := c.Load.Parts; n > 0 && len(c.Cores) > n {
 		return fmt.Errorf("%s is sent by %d core, not %d", c.Load.Name, n, len(c.Cores))
 	}
+	if c.Time < 0 {
+		return fmt.Errorf("time to send is %v", c.Time)
+	}
 	for i, core := range c.Cores {
+		if core < 0 {
+			return fmt.Errorf("core %d is none", core)
+		}
 		if slices.Contains(c.Cores[:i], core) {
 			return fmt.Errorf("core %d is named twice", core)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return Result{}, err
 	}
 	r := &run{config: &c, result: Result{Type: "blast", Interface: c.Interface, Load: c.Load.Name}}
+	if err := onEach(c.Cores); err != nil {
+		return Result{}, fmt.Errorf("send at %s: %w", c.Interface, err)
+	}
 	err := c.Enter(func() (err error) {
 		if r.target, err = find(&c); err != nil {
 			return err
@@ -48,6 +52,18 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		err = fmt.Errorf("send at %s: %w", c.Interface, explain(err))
 	}
 	return r.result, err
+}
+
+// onEach says whether this process may run on each of the CPUs: to be asked before the others send.
+func onEach(cpus []int) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, cpu := range cpus {
+		if err := live.OnCPU(cpu, func() error { return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // open opens a transmitter for each core.

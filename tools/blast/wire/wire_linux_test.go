@@ -341,6 +341,11 @@ func TestRefusals(t *testing.T) {
 	f(func(c *wire.Config) { c.Cores = []int{0, 0} }, "named twice")
 	f(func(c *wire.Config) { c.Cores = []int{0, 1} }, "2 cores need as many transmit queues")
 	f(func(c *wire.Config) { c.Cores = []int{999} }, "run on CPU 999")
+	f(func(c *wire.Config) { // and the other core sends nothing
+		c.Cores, c.Via, c.Frames = []int{0, 999}, wire.Packet, 1000
+	}, "run on CPU 999")
+	f(func(c *wire.Config) { c.Cores = []int{-1} }, "core -1 is none")
+	f(func(c *wire.Config) { c.Time = -time.Second }, "time to send is -1s")
 	f(func(c *wire.Config) { c.Shape.PPS = -1 }, "frames per second")
 	check(t, r.lab.SetMTU(0, 1400))
 	f(same, "its MTU is 1400, and W5 has packets of up to 1500")
