@@ -269,10 +269,7 @@ func writeBlast(path string, c *wire.Config) error {
 func runBlast(cmd *cobra.Command, c wire.Config, asJSON bool) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c.Progress = func(p wire.Progress) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%4.0f s  %12d frames  %10s  %10s\n",
-			p.Elapsed.Seconds(), p.Frames, pps(uint64(p.PPS)), bps(uint64(p.BPS)))
-	}
+	c.Progress = blastProgress(cmd.ErrOrStderr())
 	r, err := wire.Run(ctx, c)
 	if errors.Is(err, wire.ErrDefaultRoute) {
 		return fmt.Errorf("%w: --force sends there all the same", err)

@@ -117,8 +117,8 @@ func TestBlastInterrupt(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	if !strings.Contains(errOut.String(), "1 s ") || !strings.Contains(errOut.String(), "pps") {
-		t.Errorf("progress: %s", errOut)
+	if errOut.Len() > 0 {
+		t.Errorf("progress where nobody watches: %s", errOut)
 	}
 }
 

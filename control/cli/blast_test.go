@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"weir/decode/pcap"
 	"weir/tools/blast"
+	"weir/tools/blast/wire"
 )
 
 func TestBlastUsage(t *testing.T) {
@@ -77,6 +79,31 @@ func TestBlastList(t *testing.T) {
 		if !strings.Contains(table, name) {
 			t.Errorf("no %s in\n%s", name, table)
 		}
+	}
+}
+
+// The progress is for a terminal.
+func TestBlastProgress(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // a character device, as a terminal is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	tell := blastProgress(null)
+	if tell == nil {
+		t.Fatal("no progress on a device")
+	}
+	tell(wire.Progress{Elapsed: time.Second, Frames: 7})
+	if blastProgress(&bytes.Buffer{}) != nil {
+		t.Error("progress in memory")
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "errors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if blastProgress(file) != nil {
+		t.Error("progress in a file")
 	}
 }
 

@@ -46,6 +46,18 @@ func listBlast(out io.Writer, asJSON bool) error {
 	return nil
 }
 
+// blastProgress returns what tells of the progress, or nil where nobody watches: in a file the lines
+// would be in the way of what went wrong.
+func blastProgress(talk io.Writer) func(wire.Progress) {
+	if !terminal(talk) {
+		return nil
+	}
+	return func(p wire.Progress) {
+		fmt.Fprintf(talk, "%4.0f s  %12d frames  %10s  %10s\n",
+			p.Elapsed.Seconds(), p.Frames, pps(uint64(p.PPS)), bps(uint64(p.BPS)))
+	}
+}
+
 // printBlast says what was sent, and where that differs from what the interface counted.
 func printBlast(out io.Writer, r *wire.Result, asJSON bool) error {
 	if asJSON {
