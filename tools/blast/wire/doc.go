@@ -120,7 +120,7 @@ type Result struct {
 	Mode      string  `json:"mode"`             // of AF_XDP: zerocopy or copy
 	Reason    string  `json:"reason,omitempty"` // why not a better way or mode
 	Sent      uint64  `json:"sent"`             // frames that the kernel took
-	Bytes     uint64  `json:"bytes"`            // that it was given, without FCS
+	Bytes     uint64  `json:"bytes"`            // of those sent, without FCS
 	Refused   uint64  `json:"refused"`          // frames that it was given and did not take
 	Padded    uint64  `json:"padded"`           // frames below 14 bytes, which none can send
 	Seconds   float64 `json:"seconds"`

@@ -192,7 +192,7 @@ func (r *run) settle(took time.Duration) {
 	for i, s := range r.senders {
 		t := s.tx.Totals()
 		c := Core{
-			CPU: s.cpu, Queue: i, Sent: t.Sent, Bytes: s.stream.bytes, Refused: t.Refused,
+			CPU: s.cpu, Queue: i, Sent: t.Sent, Bytes: s.stream.sent(t.Sent), Refused: t.Refused,
 			Padded: s.stream.padded, CPUTime: s.cost.Seconds(),
 			PPS: float64(t.Sent) / all.Seconds,
 		}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"math/bits"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type sender struct {
 type trim struct {
 	blast.Stream
 	dst, src *[6]byte
+	frames   uint64
 	bytes    uint64
 	padded   uint64
 }
@@ -59,8 +61,20 @@ func (t *trim) Next(b []byte) int {
 	if t.src != nil {
 		copy(b[6:12], t.src[:])
 	}
+	t.frames++
 	t.bytes += uint64(n)
 	return n
+}
+
+// sent returns how many bytes n of the frames have. Where that is not all, nobody tells which were
+// refused: they are taken to be as long as frames are in the mean.
+func (t *trim) sent(n uint64) uint64 {
+	if n >= t.frames {
+		return t.bytes
+	}
+	hi, lo := bits.Mul64(t.bytes, n)
+	bytes, _ := bits.Div64(hi, lo, t.frames) // n < frames: it is below bytes
+	return bytes
 }
 
 // share returns this sender's part of n frames: together the senders have all.
