@@ -36,7 +36,10 @@ func newBlast() *cobra.Command {
 		Long: `Send frames from an interface: a workload that benchmarks are named by, or an attack
 on an address or, as carpet bombing, on a prefix. The same seed gives the same frames on the wire,
 in a file, and in weir bench. Send only into networks that are yours: sources are made up, and what
-nobody expects is an attack.`,
+nobody expects is an attack.
+
+The status is 3 when, by --via live, the interface counted fewer frames than were sent: its driver
+has dropped them, or does not count what comes that way.`,
 		Example: `  weir blast --list
   weir blast eth1 --workload W2 --rate 1M --duration 30s
   weir blast eth1 --vector syn_flood --target 192.0.2.7 --rate 50k --pulse 5s/20s
@@ -277,5 +280,9 @@ func runBlast(cmd *cobra.Command, c wire.Config, asJSON bool) error {
 	if r.Via == "" {
 		return err
 	}
-	return errors.Join(printBlast(cmd.OutOrStdout(), &r, asJSON), err)
+	err = errors.Join(printBlast(cmd.OutOrStdout(), &r, asJSON), err)
+	if err == nil && untaken(&r) {
+		return &exitError{status: exitWarnings}
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,11 +123,12 @@ func TestBlastInterrupt(t *testing.T) {
 	}
 }
 
-// Live frames that no driver takes are seen to be missing.
+// Live frames that no driver takes are seen to be missing, and that is no success.
 func TestBlastLiveLost(t *testing.T) {
 	b := &blaster{t, lab.New(t, lab.Options{})}
 	cmd, out, errOut := b.start("--workload W2 --rate 10k --packets 1000 --via live")
-	if err := cmd.Wait(); err != nil {
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitWarnings {
 		t.Fatal(err, errOut)
 	}
 	if !strings.Contains(out.String(), "1000 fewer (the driver did not take them") {

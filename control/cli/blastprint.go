@@ -98,6 +98,12 @@ func orAny(n int) string {
 	return fmt.Sprint(n)
 }
 
+// untaken reports whether frames are missing of which only the interface's counters can tell. By
+// other ways the kernel says itself what it took.
+func untaken(r *wire.Result) bool {
+	return r.Via == wire.Live && r.Interfaced.TXPackets < r.Sent
+}
+
 // counted compares what was sent with what the interface counted.
 func counted(r *wire.Result) string {
 	i := r.Interfaced
@@ -110,7 +116,7 @@ func counted(r *wire.Result) string {
 	default:
 		text += fmt.Sprintf(", %d fewer", r.Sent-i.TXPackets)
 	}
-	if r.Via == wire.Live && i.TXPackets < r.Sent {
+	if untaken(r) {
 		text += " (the driver did not take them: a veth takes live frames while its other end has" +
 			" an XDP program in the driver, or GRO)"
 	}
