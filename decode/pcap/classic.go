@@ -9,6 +9,7 @@ import (
 const (
 	fileHeaderLen = 24
 	offVersion    = 4
+	offFileSnap   = 16
 	offFileLink   = 20
 
 	recordLen         = 16
