@@ -43,7 +43,8 @@ has dropped them, or does not count what comes that way.`,
 		Example: `  weir blast --list
   weir blast eth1 --workload W2 --rate 1M --duration 30s
   weir blast eth1 --vector syn_flood --target 192.0.2.7 --rate 50k --pulse 5s/20s
-  weir blast --write w1.pcapng --workload W1 --packets 10000`,
+  weir blast --write w1.pcapng --workload W1 --packets 10000
+  weir blast --write - --workload W5 --duration 1s | tcpdump -nr -`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	f := &blastFlags{}
@@ -65,7 +66,7 @@ has dropped them, or does not count what comes that way.`,
 			return usageError("blast goes to an interface, or with --write to a file")
 		}
 		if f.write != "" {
-			return writeBlast(f.write, &c)
+			return writeBlast(cmd, f.write, &c, asJSON)
 		}
 		c.Interface = args[0]
 		return runBlast(cmd, c, asJSON)
@@ -94,7 +95,9 @@ func (f *blastFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.dst, "dst-mac", "", "hardware address to send to (default: a made-up one)")
 	flags.StringVar(&f.src, "src-mac", "", "hardware address to send from (default: a made-up one)")
 	flags.BoolVar(&f.force, "force", false, "also where the default route is")
-	flags.StringVar(&f.write, "write", "", "write a pcapng file instead of sending")
+	flags.StringVar(&f.write, "write", "", "write a file instead of sending: pcapng, or pcap if "+
+		"the name says so, compressed if it ends in .gz; - is standard output, and the result "+
+		"then goes to standard error")
 	flags.BoolVar(&f.list, "list", false, "show workloads and vectors")
 }
 
@@ -249,23 +252,6 @@ func parseMAC(flag, text string) (*[6]byte, error) {
 		return nil, fmt.Errorf("--%s is %q, not a hardware address", flag, text)
 	}
 	return (*[6]byte)(mac), nil
-}
-
-// writeBlast writes what would be sent to a file.
-func writeBlast(path string, c *wire.Config) error {
-	if c.Shape.PPS == 0 || len(c.Cores) > 0 {
-		return usageError("a file has a --rate that is not max, and no --cores")
-	}
-	frames := c.Total()
-	out, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("write frames: %w", err)
-	}
-	err = c.Load.Capture(out, c.Seed, frames, c.Shape.At)
-	if err = errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("write frames to %s: %w", path, err)
-	}
-	return nil
 }
 
 // runBlast sends until the end, or until Ctrl-C.

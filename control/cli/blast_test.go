@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -53,6 +54,8 @@ func TestBlastUsage(t *testing.T) {
 	f("eth9 --workload W1 --write x.pcapng", "goes to an interface")
 	f("--workload W1 --write x.pcapng --rate max", "--rate that is not max")
 	f("--workload W1 --write x.pcapng --cores 1", "no --cores")
+	f("--workload W1 --write x.pcapng.zst", "a name ends in .pcapng or .pcap")
+	f("--workload W1 --write x.gz.gz", "a name ends in .pcapng or .pcap")
 }
 
 func TestParseRate(t *testing.T) {
@@ -172,4 +175,86 @@ func TestBlastWrite(t *testing.T) {
 	}
 	f("--vector cldap_amplification --target 2001:db8:10::/64 --sources 2001:db8:99::/64 "+
 		"--port 99 --size 2000 --packets 100 --rate 1k", l, 0, 100, 99*ms)
+}
+
+// What was written is told as what was sent is; the name says what the file is.
+func TestBlastWrite_Result(t *testing.T) {
+	f := func(name, magic string) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), name)
+		line := "blast --workload W1 --packets 1000 --rate 1k --dst-mac 02:01:02:03:04:05 --write "
+		var r wire.Result
+		out := runWeir(t, append(strings.Fields(line), path, "-o", "json")...)
+		if err := json.Unmarshal([]byte(out), &r); err != nil || strings.Count(out, "\n") != 1 {
+			t.Fatal(err, out)
+		}
+		want := wire.Result{
+			Type: "blast", File: path, Load: "W1", Via: wire.File, Sent: 1000, Bytes: 60_000,
+			Seconds: 1, PPS: 1000, BPS: 480_000, Cores: []wire.Core{},
+		}
+		if !reflect.DeepEqual(r, want) {
+			t.Errorf("%s: %+v, want %+v", name, r, want)
+		}
+		file, err := os.ReadFile(path)
+		if err != nil || !strings.HasPrefix(string(file), magic) {
+			t.Errorf("%s: % x, %v", name, file[:4], err)
+		}
+		frames, times := readFrames(t, path)
+		if len(frames) != 1000 || times[999] != 999*time.Millisecond ||
+			!strings.HasPrefix(frames[0], "\x02\x01\x02\x03\x04\x05") {
+			t.Errorf("%s: %d frames, the first % x", name, len(frames), frames[0])
+		}
+	}
+	const ng, classic, zip = "\x0a\x0d\x0d\x0a", "\x4d\x3c\xb2\xa1", "\x1f\x8b"
+	f("x.pcapng", ng)
+	f("x", ng)
+	f("x.PCAP", classic)
+	f("x.cap", classic)
+	f("x.pcap.gz", zip)
+	f("x.pcapng.gz", zip)
+	table := runWeir(t, "blast", "--workload", "W1", "--packets", "1000", "--rate", "1k", "--write",
+		filepath.Join(t.TempDir(), "y"))
+	if !strings.Contains(table, "1000 frames, 60000 bytes, for 1s at 1 kpps") {
+		t.Error(table)
+	}
+}
+
+// Through a pipe goes the capture alone: the result is talk.
+func TestBlastWrite_Pipe(t *testing.T) {
+	var out, talk bytes.Buffer
+	line := "blast --workload F1 --packets 10 --rate 1k -o json --write -"
+	if status := Main(strings.Fields(line), &out, &talk); status != exitOK {
+		t.Fatal(status, &talk)
+	}
+	var r wire.Result
+	if err := json.Unmarshal(talk.Bytes(), &r); err != nil || r.Sent != 10 || r.File != "-" {
+		t.Errorf("%v, %s", err, &talk)
+	}
+	in, err := pcap.NewReader("pipe", &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p pcap.Packet
+	n := 0
+	for ; in.Next(&p) == nil; n++ {
+	}
+	if n != 10 {
+		t.Errorf("%d frames", n)
+	}
+}
+
+func TestBlastWrite_Failure(t *testing.T) {
+	for _, path := range []string{filepath.Join(t.TempDir(), "no", "x.pcap"), "/dev/full"} {
+		if _, err := os.Stat("/dev/full"); err != nil && path == "/dev/full" {
+			continue
+		}
+		status, out, talk := run("blast --workload W1 --packets 10 --rate 1k --write " + path)
+		if status != exitFailed || out != "" || !strings.Contains(talk, path) {
+			t.Errorf("%s: status %d, %q, %q", path, status, out, talk)
+		}
+	}
+	status, out, talk := run("blast --workload W1 --packets 10 --rate 1k --write x.pcap.xz")
+	if _, err := os.Stat("x.pcap.xz"); err == nil || status != exitUsage || out != "" {
+		t.Errorf("status %d, %q, %q, and the file: %v", status, out, talk, err)
+	}
 }

@@ -46,8 +46,8 @@ func listBlast(out io.Writer, asJSON bool) error {
 	return nil
 }
 
-// blastProgress returns what tells of the progress, or nil where nobody watches: in a file the lines
-// would be in the way of what went wrong.
+// blastProgress returns what tells of the progress, or nil where nobody watches: in a file lines
+// each second would be in the way of what went wrong.
 func blastProgress(talk io.Writer) func(wire.Progress) {
 	if !terminal(talk) {
 		return nil
@@ -62,6 +62,12 @@ func blastProgress(talk io.Writer) func(wire.Progress) {
 func printBlast(out io.Writer, r *wire.Result, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(r)
+	}
+	if r.Via == wire.File {
+		_, err := fmt.Fprintf(out, "%s to %s: %s, %d bytes, for %v at %s, %s\n",
+			r.Load, r.File, plural(r.Sent, "frame"), r.Bytes, lasted(r),
+			pps(uint64(r.PPS)), bps(uint64(r.BPS)))
+		return err
 	}
 	how := r.Via
 	if r.Mode != "" {
@@ -81,14 +87,18 @@ func printBlast(out io.Writer, r *wire.Result, asJSON bool) error {
 		})
 	}
 	columns(out, rows)
-	fmt.Fprintf(out, "\n%s in %v: %s, %s\n", plural(r.Sent, "frame"),
-		time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond),
+	fmt.Fprintf(out, "\n%s in %v: %s, %s\n", plural(r.Sent, "frame"), lasted(r),
 		pps(uint64(r.PPS)), bps(uint64(r.BPS)))
 	if r.Padded > 0 {
 		fmt.Fprintf(out, "%s below 14 bytes filled up to that\n", plural(r.Padded, "frame"))
 	}
 	_, err := fmt.Fprintln(out, counted(r))
 	return err
+}
+
+// lasted returns how long all of it took, for people.
+func lasted(r *wire.Result) time.Duration {
+	return time.Duration(r.Seconds * float64(time.Second)).Round(time.Millisecond)
 }
 
 func orAny(n int) string {

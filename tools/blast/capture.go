@@ -85,31 +85,73 @@ func (r *reader) fill() {
 	}
 }
 
-// Capture writes the first frames of one of the load's streams to out as a pcapng file: frame i
-// at the time at(i) after the beginning of 2026, UTC. They are the frames that a sender sends.
-func (l *Load) Capture(
-	out io.Writer, seed uint64, frames uint64, at func(i uint64) time.Duration,
-) error {
-	stream, err := l.Stream(seed, 0)
+// CaptureOptions say which of a load's frames are written, and how.
+type CaptureOptions struct {
+	Seed    uint64
+	Frames  uint64
+	At      func(i uint64) time.Duration // when frame i is sent, after the beginning of 2026, UTC
+	Classic bool                         // a pcap file; else pcapng
+	// Dst and Src replace the hardware addresses of the frames. nil: they stay.
+	Dst, Src *[6]byte
+}
+
+// Capture writes the first frames of one of the load's streams to out as a capture file, and
+// returns how many bytes they have. They are the frames that a sender sends.
+func (l *Load) Capture(out io.Writer, o CaptureOptions) (bytes uint64, err error) {
+	stream, err := l.Stream(o.Seed, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	file, err := pcap.NewWriter(out, pcap.Section{Application: "weir"}, pcap.Interface{
-		Link: uint16(decode.LinkEthernet), SnapLen: uint32(l.MaxLen), Name: "blast",
-	})
+	file, err := newFrameWriter(out, o.Classic, uint32(l.MaxLen))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	frame := make([]byte, l.MaxLen)
-	for i := range frames {
+	for i := range o.Frames {
 		n := stream.Next(frame)
+		readdress(frame[:n], o.Dst, o.Src)
 		p := pcap.Packet{
-			Time: defaultStart*int64(time.Second) + int64(at(i)),
+			Time: defaultStart*int64(time.Second) + int64(o.At(i)),
 			Link: uint16(decode.LinkEthernet), Wire: uint32(n), Data: frame[:n],
 		}
-		if err := file.Write(0, &p, ""); err != nil {
-			return err
+		if err := file.Write(&p); err != nil {
+			return bytes, err
 		}
+		bytes += uint64(n)
 	}
-	return file.Flush()
+	return bytes, file.Flush()
 }
+
+// readdress replaces the hardware addresses of a frame, or as much of them as it has.
+func readdress(frame []byte, dst, src *[6]byte) {
+	const to, from, end = 0, 6, 12
+	if dst != nil {
+		copy(frame[to:min(from, len(frame))], dst[:])
+	}
+	if src != nil {
+		copy(frame[min(from, len(frame)):min(end, len(frame))], src[:])
+	}
+}
+
+// frameWriter writes Ethernet frames to a capture file, of either format.
+type frameWriter interface {
+	Write(p *pcap.Packet) error
+	Flush() error
+}
+
+func newFrameWriter(out io.Writer, classic bool, snapLen uint32) (frameWriter, error) {
+	const link = uint16(decode.LinkEthernet)
+	if classic {
+		return pcap.NewClassicWriter(out, link, snapLen)
+	}
+	w, err := pcap.NewWriter(out, pcap.Section{Application: "weir"}, pcap.Interface{
+		Link: link, SnapLen: snapLen, Name: "blast",
+	})
+	return nextGeneration{w}, err
+}
+
+// nextGeneration is a pcapng file with one interface.
+type nextGeneration struct{ *pcap.Writer }
+
+// Write implements frameWriter.
+func (n nextGeneration) Write(p *pcap.Packet) error { return n.Writer.Write(0, p, "") }

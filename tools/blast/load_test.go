@@ -177,33 +177,65 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// A capture has the frames that are sent, with their times.
+// A capture has the frames that are sent, with their times, in either format.
 func TestLoadCapture(t *testing.T) {
 	const n, gap = 300, 7 * time.Microsecond
+	at := func(i uint64) time.Duration { return time.Duration(i) * gap }
 	for _, l := range allLoads(t) {
-		var out bytes.Buffer
-		at := func(i uint64) time.Duration { return time.Duration(i) * gap }
-		if err := l.Capture(&out, 2, n, at); err != nil {
-			t.Fatal(err)
-		}
-		r, err := pcap.NewReader("load", &out)
-		if err != nil {
-			t.Fatal(err)
-		}
 		want := frames(&l, open(t, &l, 2, 0), n)
-		var p pcap.Packet
-		for i := range want {
-			if err := r.Next(&p); err != nil {
+		for _, classic := range []bool{false, true} {
+			var out bytes.Buffer
+			o := CaptureOptions{Seed: 2, Frames: n, At: at, Classic: classic}
+			size, err := l.Capture(&out, o)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if string(p.Data) != want[i] || p.Time != defaultStart*1e9+int64(i)*int64(gap) {
-				t.Fatalf("%s: frame %d at %d is another", l.Name, i, p.Time)
+			captured(t, l.Name, &out, want, gap)
+			if all := len(strings.Join(want, "")); size != uint64(all) {
+				t.Errorf("%s: %d bytes, want %d", l.Name, size, all)
 			}
 		}
-		if err := r.Next(&p); !errors.Is(err, io.EOF) {
-			t.Errorf("%s: after the last: %v", l.Name, err)
+	}
+}
+
+// captured wants frames in a capture, gap apart.
+func captured(t *testing.T, name string, in io.Reader, want []string, gap time.Duration) {
+	t.Helper()
+	r, err := pcap.NewReader("load", in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p pcap.Packet
+	for i := range want {
+		if err := r.Next(&p); err != nil {
+			t.Fatal(err)
+		}
+		if string(p.Data) != want[i] || p.Time != defaultStart*1e9+int64(i)*int64(gap) {
+			t.Fatalf("%s: frame %d at %d is another", name, i, p.Time)
 		}
 	}
+	if err := r.Next(&p); !errors.Is(err, io.EOF) {
+		t.Errorf("%s: after the last: %v", name, err)
+	}
+}
+
+// Hardware addresses are replaced, also in frames that end within them.
+func TestReaddress(t *testing.T) {
+	dst, src := &[6]byte{1, 1, 1, 1, 1, 1}, &[6]byte{2, 2, 2, 2, 2, 2}
+	f := func(n int, dst, src *[6]byte, want string) {
+		t.Helper()
+		frame := make([]byte, n)
+		readdress(frame, dst, src)
+		if got := string(frame); got != want {
+			t.Errorf("%d bytes: % x, want % x", n, got, want)
+		}
+	}
+	f(14, dst, src, "\x01\x01\x01\x01\x01\x01\x02\x02\x02\x02\x02\x02\x00\x00")
+	f(14, nil, src, "\x00\x00\x00\x00\x00\x00\x02\x02\x02\x02\x02\x02\x00\x00")
+	f(7, dst, src, "\x01\x01\x01\x01\x01\x01\x02")
+	f(3, dst, src, "\x01\x01\x01")
+	f(3, dst, nil, "\x01\x01\x01")
+	f(0, dst, src, "")
 }
 
 func TestLoad_Failure(t *testing.T) {

@@ -28,6 +28,9 @@ const (
 	Packet = "packet"
 )
 
+// File is Result.Via where frames were written to a file: no way to send.
+const File = "file"
+
 // Ways returns the names of all ways to send.
 func Ways() []string { return []string{Auto, AFXDP, Live, Packet} }
 
@@ -114,9 +117,10 @@ type Progress struct {
 // Result is what a Run did.
 type Result struct {
 	Type      string  `json:"type"` // blast
-	Interface string  `json:"interface"`
+	Interface string  `json:"interface,omitempty"`
+	File      string  `json:"file,omitempty"` // where there is no interface
 	Load      string  `json:"load"`
-	Via       string  `json:"via"`              // AFXDP, Live or Packet
+	Via       string  `json:"via"`              // AFXDP, Live, Packet or File
 	Mode      string  `json:"mode"`             // of AF_XDP: zerocopy or copy
 	Reason    string  `json:"reason,omitempty"` // why not a better way or mode
 	Sent      uint64  `json:"sent"`             // frames that the kernel took
@@ -128,8 +132,8 @@ type Result struct {
 	BPS       float64 `json:"bps"` // bits, without FCS
 	Cores     []Core  `json:"cores"`
 	// What the interface's own counters advanced by meanwhile: other senders are in it too, and
-	// some drivers leave out what did not come through the stack.
-	Interfaced Counters `json:"interface_counters"`
+	// some drivers leave out what did not come through the stack. A file has none.
+	Interfaced *Counters `json:"interface_counters,omitempty"`
 }
 
 // Core is what one sender did.

@@ -188,7 +188,7 @@ func (r *run) watch(done <-chan struct{}, start time.Time) {
 // settle adds up what the senders did.
 func (r *run) settle(took time.Duration) {
 	all := &r.result
-	all.Seconds = took.Seconds()
+	all.Seconds, all.Interfaced = took.Seconds(), &Counters{}
 	for i, s := range r.senders {
 		t := s.tx.Totals()
 		c := Core{
@@ -230,7 +230,7 @@ func (r *run) compare(before Counters) error {
 		if err != nil {
 			return err
 		}
-		r.result.Interfaced = now.since(before)
+		*r.result.Interfaced = now.since(before)
 		if r.result.Interfaced.TXPackets >= r.result.Sent || time.Now().After(end) {
 			return nil
 		}
