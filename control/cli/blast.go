@@ -81,7 +81,8 @@ func (f *blastFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.target, "target", "",
 		"of a vector: address, or prefix to spread it over; of exports: collector's ADDR[:PORT]")
 	flags.StringVar(&f.sources, "sources", "", "prefix that a vector is from (default: anywhere)")
-	flags.IntVar(&f.size, "size", 0, "length of a vector's IP packets (default: the vector's)")
+	flags.IntVar(&f.size, "size", 0, "length of a vector's IP packets; what is over 1500, where a "+
+		"vector has such, comes as fragments (default: the vector's)")
 	flags.IntVar(&f.port, "port", 0, "destination port of a vector (default: the vector's)")
 	flags.StringVar(&f.rate, "rate", "100k", "frames per second, as in 250k or 1.5M, or max")
 	flags.DurationVar(&f.ramp, "ramp", 0, "time in which the rate rises from 0")
@@ -188,14 +189,22 @@ func (f *blastFlags) flow() (l blast.Load, err error) {
 			return l, err
 		}
 	}
-	if f.size < 0 || f.size > 1<<16-1 || f.port < 0 || f.port > 1<<16-1 {
-		return l, errors.New("--size and --port are at most 65535")
-	}
-	if f.size > 0 {
-		flow.Size = blast.Bytes(f.size)
+	if f.port < 0 || f.port > 1<<16-1 {
+		return l, errors.New("--port is at most 65535")
 	}
 	if f.port > 0 {
 		flow.DstPort = blast.Port(uint16(f.port))
+	}
+	least, most, err := flow.SizeRange()
+	if err != nil {
+		return l, err
+	}
+	if f.size != 0 {
+		if f.size < least || f.size > most {
+			return l, fmt.Errorf("--size is %d: packets of %s to %s have %d to %d bytes", f.size,
+				f.vector, f.target, least, most)
+		}
+		flow.Size = blast.Bytes(f.size)
 	}
 	return flow.Load()
 }

@@ -137,6 +137,32 @@ func (f *Flow) Load() (Load, error) {
 	return l, nil
 }
 
+// SizeRange returns from what to what length in bytes the IP packets of the flow's vector can be
+// asked for, without becoming something else: shorter ones have no room for the headers, and only
+// vectors whose own packets are longer than MTU are sent as fragments, one of them always.
+func (f *Flow) SizeRange() (least, most int, err error) {
+	flow := *f
+	flow.From, flow.To, flow.PPS, flow.Size = 0, maxDuration, 1e9, nil
+	e, err := newEmitter(flow, 0, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	header := e.headerLen()
+	if header == 0 {
+		header = len(e.flow.Payload) // GRE's is the beginning of the payload
+	}
+	least, most = e.ipLen()+header, MTU
+	for _, z := range e.flow.Size {
+		if z.Max > MTU {
+			most = maxPacket
+		}
+	}
+	if f.Vector == fragmentFlood {
+		least = MTU + 1
+	}
+	return least, most, nil
+}
+
 // flowFrames are those of an emitter, which does not look at its clock for them.
 type flowFrames struct{ e *emitter }
 

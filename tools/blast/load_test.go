@@ -270,3 +270,53 @@ func TestLoadNoAllocs(t *testing.T) {
 		}
 	}
 }
+
+// Each vector's own sizes are in its range; to IPv6 its smallest are as small as headers let them,
+// which is in no range. At both ends packets are as long as was asked.
+func TestSizeRange_Success(t *testing.T) {
+	for _, name := range Vectors() {
+		for _, host := range []string{"10.0.0.1", "2001:db8::1"} {
+			f := Flow{Vector: name, Dst: Host(host)}
+			least, most, err := f.SizeRange()
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := f
+			if err := own.preset(); err != nil {
+				t.Fatal(err)
+			}
+			for _, z := range own.Size {
+				if z.Min < least && host == "10.0.0.1" || z.Max > most {
+					t.Errorf("%s to %s: %+v is not from %d to %d", name, host, z, least, most)
+				}
+			}
+			for _, size := range []int{least, most} {
+				f.Size = Bytes(size)
+				if got := datagramLen(t, &f); got != size {
+					t.Errorf("%s to %s: %d bytes, want %d", name, host, got, size)
+				}
+			}
+		}
+	}
+}
+
+// datagramLen returns the length of a flow's first IP packet, as it was before it was fragmented.
+func datagramLen(t *testing.T, f *Flow) int {
+	t.Helper()
+	flow := *f
+	flow.PPS, flow.To = 1, time.Second
+	e, err := newEmitter(flow, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.frame(make([]byte, MaxFrame))
+	return e.ipLen() + e.datagram.length
+}
+
+func TestSizeRange_Failure(t *testing.T) {
+	for _, f := range []Flow{{Vector: "nothing", Dst: Host("10.0.0.1")}, {Vector: "syn_flood"}} {
+		if least, most, err := f.SizeRange(); err == nil {
+			t.Errorf("%+v: from %d to %d", f, least, most)
+		}
+	}
+}

@@ -25,6 +25,9 @@ func spoofed() Hosts { return Hosts{} }
 
 func reflectors(n int) Hosts { return Hosts{N: n} }
 
+// fragmentFlood is the vector that is nothing without fragments.
+const fragmentFlood = "fragment_flood"
+
 // vectors returns the presets. Their names are those that detection gives what they send. The
 // payloads of answers are their first bytes; sizes over MTU come as fragments.
 func vectors() []vector {
@@ -36,7 +39,7 @@ func vectors() []vector {
 		{"rst_flood", ProtoTCP, spoofed(), high, high, RST, Bytes(40), ""},
 		{"udp_flood", ProtoUDP, spoofed(), high, high, 0, Bytes(540), ""}, // as Mirai sends it
 		{"icmp_flood", ProtoICMP, spoofed(), high, high, 0, Bytes(84), ""},
-		{"fragment_flood", ProtoUDP, spoofed(), high, high, 0, Bytes(4028), ""},
+		{fragmentFlood, ProtoUDP, spoofed(), high, high, 0, Bytes(4028), ""},
 
 		// A response to ANY with many records.
 		{"dns_amplification", ProtoUDP, reflectors(2000), Port(53), high, 0,
