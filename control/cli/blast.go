@@ -35,8 +35,8 @@ func newBlast() *cobra.Command {
 		Short: "send a benchmark's workload or an attack from an interface, and count it",
 		Long: `Send frames from an interface: a workload that benchmarks are named by, or an attack
 on an address or, as carpet bombing, on a prefix. The same seed gives the same frames on the wire,
-in a file, and in weir bench. Send only into networks that are yours: sources are made up, and what
-nobody expects is an attack.
+in a file, and in weir bench; only the clocks of flow exports that are sent are those of now.
+Send only into networks that are yours: sources are made up, and what nobody expects is an attack.
 
 The status is 3 when, by --via live, the interface counted fewer frames than were sent: its driver
 has dropped them, or does not count what comes that way.`,
@@ -109,6 +109,9 @@ func (f *blastFlags) config() (c wire.Config, err error) {
 	}
 	if f.loop < 0 || f.loop > maxLoop {
 		return c, fmt.Errorf("--loop is %d, not from 1 to %d", f.loop, maxLoop)
+	}
+	if f.write == "" { // a file is the same each time; a collector asks for the time of now
+		c.Load, c.Clock = c.Load.At(time.Now()), true
 	}
 	if f.loop > 0 {
 		c.Load = c.Load.Loop(f.loop)

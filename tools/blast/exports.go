@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"weir/decode/netflow/netflowtest"
 )
@@ -86,10 +87,12 @@ func (w *ExportWorkload) Datagrams() *Exports {
 	return &Exports{
 		workload: w, random: newRandom(w.seed, 0), hosts: newShuffle(1 << 16),
 		exporters: make([]exporter, w.Exporters), flows: make([]netflowtest.Flow, w.Records),
+		seconds: ExportEpoch, uptime: exportUptime,
 	}
 }
 
-// ExportEpoch is when the exporters of all workloads say that they send, seconds since 1970 UTC.
+// ExportEpoch is when the exporters of all workloads say that they send, seconds since 1970 UTC,
+// unless they are told what time it is.
 const ExportEpoch = 1_767_323_044
 
 // templateEvery is how many datagrams of data come between two of templates.
@@ -105,6 +108,20 @@ type Exports struct {
 	number    uint32 // datagrams, of sFlow
 	taken     uint32 // flow samples
 	frame     [128]byte
+
+	seconds, uptime uint32 // of the exporters' clocks; uptime in milliseconds
+	boot            uint32 // when they began, seconds since 1970; 0: at ExportEpoch less an hour
+}
+
+// SetClock sets the exporters' clocks, for what Next makes from now on: they began an hour before
+// the first of these times. Seconds and uptime move together, by whole seconds, so that the times
+// of flows do not tremble.
+func (e *Exports) SetClock(now time.Time) {
+	e.seconds = uint32(now.Unix())
+	if e.boot == 0 {
+		e.boot = e.seconds - exportUptime/1000
+	}
+	e.uptime = (e.seconds - e.boot) * 1000
 }
 
 // exporter is how far one exporter is.
@@ -127,7 +144,7 @@ func (e *Exports) Next(b []byte) (datagram []byte, from netip.AddrPort, records 
 	}
 	x := &e.exporters[n]
 	h := netflowtest.Header{
-		Domain: 1, Uptime: exportUptime, Seconds: ExportEpoch, Seq: x.seq,
+		Domain: 1, Uptime: e.uptime, Seconds: e.seconds, Seq: x.seq,
 	}
 	if w.kind.templates != nil && (x.told == 0 || x.sent-x.told+1 == templateEvery) {
 		x.told = x.sent + 1
@@ -143,7 +160,7 @@ func (e *Exports) Next(b []byte) (datagram []byte, from netip.AddrPort, records 
 	return b, from, w.Records
 }
 
-// exportUptime is the uptime of exporters in milliseconds: an hour.
+// exportUptime is the uptime of exporters at first, in milliseconds: an hour.
 const exportUptime = 3_600_000
 
 // draw makes f a flow of up to a minute, half of them TCP.
@@ -155,8 +172,8 @@ func (e *Exports) draw(f *netflowtest.Flow) {
 		SrcPort: uint16(ports >> 16), DstPort: uint16(ports), Proto: ProtoUDP,
 		Packets: packets, Bytes: packets * (40 + e.below(1400)),
 		In: 1 + e.below(8), Out: 1 + e.below(8), SrcAS: 64496, DstAS: 64497,
-		First: exportUptime - 60_000 + e.below(30_000),
-		Last:  exportUptime - 30_000 + e.below(30_000),
+		First: e.uptime - 60_000 + e.below(30_000),
+		Last:  e.uptime - 30_000 + e.below(30_000),
 	}
 	if ports&(1<<16) == 0 {
 		f.Proto, f.Flags = ProtoTCP, FIN|SYN|PSH|ACK

@@ -3,6 +3,7 @@ package blast
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -150,6 +151,44 @@ func TestExportBytes(t *testing.T) {
 	}
 	if len(golden) > 0 {
 		t.Errorf("there are no %v", golden)
+	}
+}
+
+// With a clock, datagrams tell its time, and flows ended within the minute before; all else is as
+// without.
+func TestExports_SetClock(t *testing.T) {
+	const began, later = 1_900_000_000, 90
+	seconds := map[string]int{"F1": 8, "F2": 4, "F3": 8, "F5": 8} // offsets
+	uptimes := map[string]int{"F1": 4, "F3": 4, "F5": 4, "F4": 20, "F4c": 16}
+	for _, w := range ExportWorkloads() {
+		stream, plain := w.Datagrams(), w.Datagrams()
+		f := func(after uint32) {
+			t.Helper()
+			stream.SetClock(time.Unix(began+int64(after), 999_999_999))
+			got, from, n := stream.Next(nil)
+			want, wantFrom, wantN := plain.Next(nil)
+			if len(got) != len(want) || from != wantFrom || n != wantN {
+				t.Errorf("%s: another datagram", w.Name)
+			}
+			if at, ok := seconds[w.Name]; ok {
+				if s := binary.BigEndian.Uint32(got[at:]); s != began+after {
+					t.Errorf("%s: says that it is %d", w.Name, s)
+				}
+			}
+			if at, ok := uptimes[w.Name]; ok {
+				if up := binary.BigEndian.Uint32(got[at:]); up != exportUptime+1000*after {
+					t.Errorf("%s: is up for %d ms", w.Name, up)
+				}
+			}
+		}
+		f(0)
+		f(later)
+		const up = exportUptime + 1000*later
+		for _, x := range stream.flows { // of NetFlow and IPFIX, once templates are told
+			if x.Last != 0 && (x.First > x.Last || x.First < up-60_000 || x.Last > up) {
+				t.Errorf("%s: a flow from %d to %d, at %d", w.Name, x.First, x.Last, up)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package blast
 import (
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Stream is an endless stream of frames: a place in one. For one goroutine.
@@ -62,6 +63,27 @@ func (w *ExportWorkload) Load(collector netip.AddrPort) Load {
 	}
 }
 
+// Clocked is a Stream whose frames tell what time it is.
+type Clocked interface {
+	Stream
+	// SetClock sets the time that frames tell from now on.
+	SetClock(now time.Time)
+}
+
+// At returns the load whose streams begin at a time: frames that tell one, as flow exports do, tell
+// that, instead of the same for ever.
+func (l Load) At(now time.Time) Load {
+	open := l.open
+	l.open = func(seed uint64, part int) (Stream, error) {
+		s, err := open(seed, part)
+		if c, ok := s.(Clocked); ok {
+			c.SetClock(now)
+		}
+		return s, err
+	}
+	return l
+}
+
 // Loop returns the load whose streams repeat their first n frames, at least 1, which are made once
 // and kept: where a sender is to be faster than the generator. It is a smaller load then: fewer
 // hosts, or fewer flows. A stream takes n × MaxLen bytes.
@@ -104,6 +126,9 @@ type exportFrames struct {
 	to      netip.AddrPort
 	payload []byte
 }
+
+// SetClock implements Clocked.
+func (e *exportFrames) SetClock(now time.Time) { e.exports.SetClock(now) }
 
 func (e *exportFrames) Next(b []byte) int {
 	var from netip.AddrPort

@@ -2,6 +2,7 @@ package blast
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/netip"
@@ -236,6 +237,38 @@ func TestReaddress(t *testing.T) {
 	f(3, dst, src, "\x01\x01\x01")
 	f(3, dst, nil, "\x01\x01\x01")
 	f(0, dst, src, "")
+}
+
+// A load at a time tells that, also where its frames are repeated; what tells none is as it was.
+func TestLoadAt(t *testing.T) {
+	now := time.Unix(1_900_000_000, 0)
+	const offSeconds = EthernetLen + IPv4Len + UDPLen + 8
+	exports, err := FindExports("F5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := exports.Load(netip.AddrPort{})
+	f := func(l Load, want int64) {
+		t.Helper()
+		for i, frame := range frames(&l, open(t, &l, 0, 0), 5) {
+			got := binary.BigEndian.Uint32([]byte(frame[offSeconds:]))
+			if int64(got) != want {
+				t.Errorf("frame %d tells %d, want %d", i, got, want)
+			}
+		}
+	}
+	f(plain, ExportEpoch)
+	f(plain.At(now), now.Unix())
+	f(plain.At(now).Loop(2), now.Unix())
+	w, err := Find("W2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	never, at := w.Load(), w.Load().At(now)
+	want, got := frames(&never, open(t, &never, 0, 0), 50), frames(&at, open(t, &at, 0, 0), 50)
+	if !same(got, want) {
+		t.Error("a workload that tells no time is another")
+	}
 }
 
 func TestLoad_Failure(t *testing.T) {

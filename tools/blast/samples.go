@@ -34,7 +34,7 @@ func (e *Exports) sflow4() []byte {
 func (e *Exports) head(version uint32) sflowtest.Head {
 	return sflowtest.Head{
 		Version: version, Agent: netip.AddrFrom4([4]byte{192, 0, 2, 9}),
-		Sequence: e.number + 1, Uptime: exportUptime,
+		Sequence: e.number + 1, Uptime: e.uptime,
 	}
 }
 

@@ -54,6 +54,9 @@ type Config struct {
 	Frames uint64        // to send; 0: no bound
 	Time   time.Duration // to send for; 0: no bound
 	Force  bool          // also where the default route is
+	// Clock has frames that tell a time, those of flow exports, tell that at which they are sent;
+	// else they are the same each time. A Load that is a Loop's stays as it is.
+	Clock bool
 
 	// Dst and Src replace the made-up hardware addresses of the frames. nil: they stay.
 	Dst, Src *[6]byte

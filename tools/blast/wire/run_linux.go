@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/ring/nic"
+	"weir/tools/blast"
 	"weir/tools/blast/live"
 )
 
@@ -104,6 +105,9 @@ func (r *run) openVia(via string) (err error) {
 		s.stream = trim{dst: c.Dst, src: c.Src}
 		if s.stream.Stream, err = c.Load.Stream(c.Seed, i); err != nil {
 			return err
+		}
+		if c.Clock {
+			s.clock, _ = s.stream.Stream.(blast.Clocked)
 		}
 		if s.tx, err = r.transmitter(via, i); err != nil {
 			return err

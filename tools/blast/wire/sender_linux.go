@@ -31,6 +31,7 @@ type sender struct {
 	cpu    int // -1: any
 	tx     Transmitter
 	stream trim
+	clock  blast.Clocked // of the stream; nil: it tells no time
 	given  uint64
 	cost   time.Duration // of CPU
 	err    error
@@ -120,6 +121,9 @@ func (s *sender) loop(ctx context.Context, start time.Time) error {
 		if n == 0 {
 			nap(wait)
 			continue
+		}
+		if s.clock != nil { // once per burst: no frame waits for a clock
+			s.clock.SetClock(start.Add(t))
 		}
 		sent, err := s.tx.Send(&s.stream, int(min(n, uint64(s.tx.Burst()))))
 		s.given += uint64(sent)

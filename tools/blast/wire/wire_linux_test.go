@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"strings"
@@ -321,6 +322,35 @@ func TestAddresses(t *testing.T) {
 	if got != 200 {
 		t.Errorf("%d frames", got)
 	}
+}
+
+// Flow exports that are sent with a clock tell the time of now; without, that of all workloads.
+func TestClock(t *testing.T) {
+	r := newRig(t, 1)
+	exports, err := blast.FindExports("F5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const offSeconds = blast.EthernetLen + blast.IPv4Len + blast.UDPLen + 8
+	f := func(l blast.Load, clock bool, early, late int64) {
+		t.Helper()
+		c := r.config(l, 150)
+		c.Shape.PPS, c.Clock = 100, clock
+		var first, last int64
+		got := 0
+		r.run(c, func(frame []byte) {
+			last = int64(binary.BigEndian.Uint32(frame[offSeconds:]))
+			if got++; got == 1 {
+				first = last
+			}
+		})
+		if got != 150 || first < early || last > late || clock && last == first {
+			t.Errorf("%d frames, from %d to %d, want from %d to %d", got, first, last, early, late)
+		}
+	}
+	now := time.Now().Unix()
+	f(exports.Load(netip.AddrPort{}), true, now, now+20)
+	f(exports.Load(netip.AddrPort{}), false, blast.ExportEpoch, blast.ExportEpoch)
 }
 
 // What cannot be done is said, with what to do.
