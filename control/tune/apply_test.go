@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -232,14 +233,62 @@ func TestUndo_Failure(t *testing.T) {
 	}
 }
 
+// TestOpenJournal_Failure: the error names the file, the place and the reason.
 func TestOpenJournal_Failure(t *testing.T) {
-	for _, content := range []string{"", "{", `{"version":2}`, `[]`} {
+	f := func(content, want string) {
+		t.Helper()
 		path := filepath.Join(t.TempDir(), JournalName)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if j, err := OpenJournal(path); err == nil {
-			t.Errorf("%q: %+v", content, j)
+		j, err := OpenJournal(path)
+		if err == nil || !strings.Contains(err.Error(), path) ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %+v, %v; want %q", content, j, err, want)
+		}
+	}
+	f("", "offset 0: unexpected end")
+	f("{", "offset 1: unexpected end")
+	f(`{"version":1,}`, "offset 14: invalid character")
+	f(`{"version":2}`, "of version 2")
+	f(`[]`, "offset 1: ")
+	f(`{"version":"1"}`, "offset 14: ")
+	entry := func(kind, name, found, want string) {
+		t.Helper()
+		f(fmt.Sprintf(`{"version":1,"entries":[
+			{"kind":"offload","interface":"eth1","name":"rx-gro","found":"on"},
+			{"kind":%q,"interface":"eth1","name":%q,"found":%q}]}`, kind, name, found),
+			"entry 2, "+want)
+	}
+	entry("offload", "rx-lro", "maybe", `offload rx-lro of eth1: "maybe" is neither on nor off`)
+	entry("offload", "rx-lro", "", `offload rx-lro of eth1: "" is neither`)
+	entry("channels", "", "combined", "channels of eth1: ")
+	entry("ring", "rx", "-1", "ring rx of eth1: ")
+	entry("pause", "", "on", "pause of eth1: ")
+	entry("table", "", "0*", "table of eth1: ")
+	entry("table", "", "", "table of eth1: ")
+	entry("key", "", "6d5a", "key of eth1: ")
+	entry("hash", "udp4", "s d", "hash udp4 of eth1: ")
+	entry("steer", "udp4", "1", "steer udp4 of eth1: ")
+	entry("steer", "udp4 2055", "x", "steer udp4 2055 of eth1: ")
+	entry("affinity", "0", "3-2", "affinity 0 of eth1: ")
+	entry("file", "/proc/sys/net/core/rmem_max", "1 2", "/proc/sys/net/core/rmem_max: ")
+	entry("colour", "", "red", "colour of eth1: settings of this kind are not known")
+}
+
+// TestOpenJournal_Success: every value that a plan finds is one that a journal may have.
+func TestOpenJournal_Success(t *testing.T) {
+	for _, s := range []struct {
+		kind        Kind
+		name, found string
+	}{
+		{Channels, "", "rx 4 tx 4"}, {Ring, "rx", "512"}, {Offload, "rx-gro", "on"},
+		{Pause, "", "autoneg on rx on tx off"}, {Table, "", "equal 4"}, {Table, "", "0*64 1*64"},
+		{Key, "", "6d:5a"}, {HashOf, "udp4", "sd"}, {HashOf, "udp4", ""}, {Steer, "udp4 2055", ""},
+		{Steer, "udp4 2055", "3"}, {Affinity, "0", "0-3,8"}, {File, thpPath, "madvise"},
+	} {
+		if err := (Setting{s.kind, "eth1", s.name}).check(s.found); err != nil {
+			t.Errorf("%+v: %v", s, err)
 		}
 	}
 }

@@ -123,7 +123,11 @@ func (h *Host) Set(s Setting, value string) error {
 		}
 		return h.nic.SetRings(s.Interface, n, 0)
 	case Offload:
-		return h.nic.SetOffload(s.Interface, s.Name, value == onOff(true))
+		on, err := parseSwitch(value)
+		if err != nil {
+			return err
+		}
+		return h.nic.SetOffload(s.Interface, s.Name, on)
 	case Pause:
 		p, err := parsePause(value)
 		if err != nil {

@@ -62,7 +62,9 @@ func LockJournal(path string) (io.Closer, error) {
 	return d, nil
 }
 
-// OpenJournal reads the journal at path; one that is not there is empty.
+// OpenJournal reads the journal at path; one that is not there is empty. One with a value that its
+// setting cannot have is refused as a whole, before anything is touched by it: the error names the
+// entry.
 func OpenJournal(path string) (*Journal, error) {
 	j := &Journal{path: path}
 	data, err := os.ReadFile(path)
@@ -74,14 +76,34 @@ func OpenJournal(path string) (*Journal, error) {
 	}
 	var f journalFile
 	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, fmt.Errorf("read what to undo: %s: %w", path, err)
+		return nil, fmt.Errorf("read what to undo: %s: %w", path, located(err))
 	}
 	if f.Version != journalVersion {
 		return nil, fmt.Errorf("read what to undo: %s is of version %d, not %d", path, f.Version,
 			journalVersion)
 	}
+	for i := range f.Entries {
+		e := &f.Entries[i]
+		if err := e.check(e.Found); err != nil {
+			return nil, fmt.Errorf("read what to undo: %s: entry %d, %s: %w", path, i+1, e.Setting,
+				err)
+		}
+	}
 	j.Entries = f.Entries
 	return j, nil
+}
+
+// located says at which byte a file is no JSON, or not of the journal's form.
+func located(err error) error {
+	var syntax *json.SyntaxError
+	var form *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("offset %d: %w", syntax.Offset, err)
+	case errors.As(err, &form):
+		return fmt.Errorf("offset %d: %w", form.Offset, err)
+	}
+	return err
 }
 
 // Path returns where the journal is.

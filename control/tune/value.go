@@ -2,11 +2,13 @@ package tune
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"weir/control/host"
 	"weir/ring/nic"
 )
 
@@ -80,26 +82,33 @@ func equalTable(size, n int) []int {
 
 // parseTable reads what formatTable wrote, for a table of that size.
 func parseTable(text string, size int) ([]int, error) {
-	bad := fmt.Errorf("table %q is not understood", text)
 	if digits, ok := strings.CutPrefix(text, "equal "); ok {
 		n, err := strconv.Atoi(digits)
 		if err != nil || n < 1 || size < 1 {
-			return nil, bad
+			return nil, fmt.Errorf("table %q is not understood", text)
 		}
 		return equalTable(size, n), nil
 	}
-	var table []int
+	table, err := parseBlocks(text)
+	if err != nil {
+		return nil, err
+	}
+	if len(table) != size || size == 0 {
+		return nil, fmt.Errorf("the table has %d entries, not the %d of %q", size, len(table), text)
+	}
+	return table, nil
+}
+
+// parseBlocks reads a table that is written as queues and how often each comes.
+func parseBlocks(text string) (table []int, err error) {
 	for part := range strings.FieldsSeq(text) {
 		q, times, _ := strings.Cut(part, "*")
 		queue, err1 := strconv.Atoi(q)
 		n, err2 := strconv.Atoi(times)
 		if err1 != nil || err2 != nil || queue < 0 || n < 1 || n > maxEntries-len(table) {
-			return nil, bad
+			return nil, fmt.Errorf("table %q is not understood", text)
 		}
 		table = append(table, slices.Repeat([]int{queue}, n)...)
-	}
-	if len(table) != size || size == 0 {
-		return nil, fmt.Errorf("the table has %d entries, not the %d of %q", size, len(table), text)
 	}
 	return table, nil
 }
@@ -171,6 +180,69 @@ func parseRule(name string) (nic.FlowType, uint16, error) {
 }
 
 func ruleName(flow nic.FlowType, port uint16) string { return fmt.Sprintf("%s %d", flow, port) }
+
+// check says why a value is none that a setting of that kind has; what the hardware makes of it is
+// another matter.
+func (s Setting) check(value string) (err error) {
+	switch s.Kind {
+	case Channels:
+		_, err = parseChannels(value)
+	case Ring:
+		_, err = strconv.ParseUint(value, 10, 31)
+	case Offload:
+		_, err = parseSwitch(value)
+	case Pause:
+		_, err = parsePause(value)
+	case Table:
+		err = checkTable(value)
+	case Key:
+		_, err = parseKey(value)
+	case HashOf:
+		if strings.Trim(value, "abcdefghijklmnopqrstuvwxyz") != "" {
+			err = fmt.Errorf("fields %q are not understood", value)
+		}
+	case Steer:
+		err = checkRule(s.Name, value)
+	case Affinity:
+		if cpus := host.ParseCPUs(value); len(cpus) == 0 || list(cpus...) != value {
+			err = fmt.Errorf("CPUs %q are not understood", value)
+		}
+	case File:
+		if len(strings.Fields(value)) != 1 {
+			err = fmt.Errorf("%q is not one word", value)
+		}
+	default:
+		err = errors.New("settings of this kind are not known")
+	}
+	return err
+}
+
+func parseSwitch(text string) (on bool, err error) {
+	if text != onOff(true) && text != onOff(false) {
+		return false, fmt.Errorf("%q is neither on nor off", text)
+	}
+	return text == onOff(true), nil
+}
+
+func checkTable(text string) error {
+	if strings.HasPrefix(text, "equal ") {
+		_, err := parseTable(text, 1)
+		return err
+	}
+	table, err := parseBlocks(text)
+	if err == nil && len(table) == 0 {
+		err = errors.New("a table of no entries")
+	}
+	return err
+}
+
+func checkRule(name, queue string) error {
+	_, _, err := parseRule(name)
+	if err == nil && queue != "" { // none: there was no rule
+		_, err = strconv.ParseUint(queue, 10, 31)
+	}
+	return err
+}
 
 // chosen returns what a file says: of a choice, "always [madvise] never", what is in brackets.
 func chosen(content string) string {
