@@ -37,7 +37,7 @@ func newTune() *cobra.Command {
   --dry-run  prints the commands that an operator would type, and the part of weir.yaml that fits;
              it changes nothing and needs no privilege
   --apply    does it, step by step, and reads each value back; what was found is written down first
-  --undo     puts back what was found; without interfaces, all of it
+  --undo     puts back what was found; without interfaces, all of it, but what --skip names
 
 Interfaces with the default route are refused without --force. Of flow exports, name the interface
 with the address that exporters send to, too: it becomes no mirror. Settings last until a reboot.`,
@@ -104,7 +104,7 @@ func (t *tuning) run(cmd *cobra.Command, names []string) error {
 	defer host.Close()
 	out := newTunePrinter(cmd.OutOrStdout(), cmd.ErrOrStderr(), t.asJSON)
 	if *t.undo {
-		return t.putBack(host, c, names, out)
+		return t.putBack(host, c, names, wish.Skip, out)
 	}
 	if !cmd.Flags().Changed("flow-ports") {
 		wish.FlowPorts = configuredPorts(c)
@@ -220,8 +220,9 @@ func (t *tuning) tune(host *tune.Host, c *config.Config, names []string, w *tune
 	return out.end(worst, j, false)
 }
 
-// putBack undoes what was changed of the interfaces named, or, without names, all.
-func (t *tuning) putBack(host *tune.Host, c *config.Config, names []string,
+// putBack undoes what was changed of the interfaces named, or, without names, all; kinds to skip
+// stay as they are, and in the journal.
+func (t *tuning) putBack(host *tune.Host, c *config.Config, names []string, skip []tune.Kind,
 	out *tunePrinter,
 ) error {
 	j, lock, err := t.journal(c)
@@ -229,10 +230,29 @@ func (t *tuning) putBack(host *tune.Host, c *config.Config, names []string,
 		return err
 	}
 	defer lock.Close()
+	if err := unrecorded(host, j, names, out); err != nil {
+		return err
+	}
 	worst, err := tune.Undo(host, j, func(s tune.Setting) bool {
-		return len(names) == 0 || slices.Contains(names, s.Interface)
+		return (len(names) == 0 || slices.Contains(names, s.Interface)) &&
+			!slices.Contains(skip, s.Kind)
 	}, out.outcome)
 	return errors.Join(err, out.end(worst, j, true))
+}
+
+// unrecorded tells of the interfaces named of which nothing was changed. The error is of one that
+// is not there: it is misspelt, and another meant.
+func unrecorded(host *tune.Host, j *tune.Journal, names []string, out *tunePrinter) error {
+	for _, name := range names {
+		if slices.ContainsFunc(j.Entries, func(e tune.Entry) bool { return e.Interface == name }) {
+			continue
+		}
+		if _, err := host.Facts([]string{name}); err != nil {
+			return err
+		}
+		fmt.Fprintf(out.talk, "weir: nothing was changed of %s (%s)\n", name, j.Path())
+	}
+	return nil
 }
 
 // answers reports whether a daemon listens at a socket.

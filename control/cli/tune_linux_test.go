@@ -76,9 +76,13 @@ func TestTune(t *testing.T) {
 		out != "nothing to change\n" {
 		t.Errorf("status %d, %q", status, out)
 	}
-	if status, out, errOut = r.tune(t, "--undo nosuch0"); status != exitOK ||
-		out != "nothing to change\n" || errOut != "" {
+	if status, out, errOut = r.tune(t, "--undo lo"); status != exitOK ||
+		out != "nothing to change\n" || !strings.Contains(errOut, "nothing was changed of lo (") {
 		t.Errorf("status %d, %q, %q", status, out, errOut)
+	}
+	status, out, errOut = r.tune(t, "--undo --skip offload,channels mirror0")
+	if status != exitOK || out != "nothing to change\n" || errOut != "" {
+		t.Errorf("all skipped: status %d, %q, %q", status, out, errOut)
 	}
 	status, out, errOut = r.tune(t, "--undo -o json mirror0")
 	if status != exitOK || errOut != "" || strings.Count(out, `"state":"changed"`) != 2 {
@@ -142,7 +146,18 @@ func TestTune_Failure(t *testing.T) {
 		t.Fatal(err)
 	}
 	f("--apply mirror0", r.journal)
-	f("--undo", r.journal)
+	f("--undo", r.journal+": offset 1: unexpected end of JSON input")
+	broken := `{"version":1,"entries":[` +
+		`{"kind":"offload","interface":"mirror0","name":"rx-gro","found":"maybe"}]}`
+	if err := os.WriteFile(r.journal, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f("--undo", `entry 1, offload rx-gro of mirror0: "maybe" is neither on nor off`)
+	if err := os.Remove(r.journal); err != nil {
+		t.Fatal(err)
+	}
+	f("--undo nosuch0", "find interface nosuch0: no such interface")
+	f("--undo mirror0 nosuch0", "find interface nosuch0: no such interface")
 	lock, err := tune.LockJournal(r.journal)
 	if err != nil {
 		t.Fatal(err)
