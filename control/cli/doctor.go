@@ -24,7 +24,8 @@ func newDoctor() *cobra.Command {
 configuration, at what it plans, and say what stands in the way of line rate. Nothing is changed
 without --fix. Without IFACE the configuration's interfaces are looked at, or else all hardware
 that is up.
-The status is 0 when all is well, 3 with warnings, 1 when something fails.`,
+The status is 0 when all is well, 3 with warnings, 1 when something fails, as an IFACE that is not
+there.`,
 	}
 	path := cmd.Flags().StringP("config", "c", config.DefaultPath,
 		"configuration file; the default one need not be there")
@@ -44,6 +45,9 @@ The status is 0 when all is well, 3 with warnings, 1 when something fails.`,
 		}
 		if (*f.dry || *f.undo != "") && !*f.fix {
 			return usageError("--dry-run and --undo go with --fix")
+		}
+		if err := eachOnce(args); err != nil {
+			return err
 		}
 		o := facts.Options{
 			Interfaces: args, Config: *path, Prove: *prove,

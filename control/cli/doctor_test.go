@@ -44,11 +44,11 @@ func TestDoctor_JSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.OK+s.Warn+s.Fail+s.Skip != len(lines)-1 || found["config.file"] != doctor.OK ||
-		found["nic.link"] == doctor.OK {
+		found["nic.link"] != doctor.Fail {
 		t.Errorf("%+v: %+v", s, found)
 	}
-	if want := map[bool]int{true: exitFailed, false: exitWarnings}[s.Fail > 0]; status != want {
-		t.Errorf("status %d, want %d: %+v", status, want, s)
+	if status != exitFailed {
+		t.Errorf("status %d, want %d: %+v", status, exitFailed, s)
 	}
 }
 
@@ -69,6 +69,7 @@ func TestDoctor_Table(t *testing.T) {
 func TestDoctor_Usage(t *testing.T) {
 	for _, args := range [][]string{
 		{"--dry-run"}, {"--undo", "x"}, {"-o", "xml"}, {"--nosuch"},
+		{"lo", "lo"}, {"lo", "nosuch0", "lo"},
 	} {
 		if status, out, _ := diagnose(args...); status != exitUsage || out != "" {
 			t.Errorf("%v: status %d, %s", args, status, out)

@@ -86,8 +86,8 @@ func (t *tuning) run(cmd *cobra.Command, names []string) error {
 		return usageError("name the interfaces")
 	}
 	slices.Sort(names)
-	if twice := slices.Compact(slices.Clone(names)); len(twice) != len(names) {
-		return usageError("an interface is named twice")
+	if err := eachOnce(names); err != nil {
+		return err
 	}
 	wish, err := t.wish()
 	if err != nil {
@@ -110,6 +110,16 @@ func (t *tuning) run(cmd *cobra.Command, names []string) error {
 		wish.FlowPorts = configuredPorts(c)
 	}
 	return t.tune(host, c, names, wish, out)
+}
+
+// eachOnce refuses interfaces that are named twice: one of them was to be another.
+func eachOnce(names []string) error {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return usageError("interface %s is named twice", name)
+		}
+	}
+	return nil
 }
 
 // wish reads the flags.

@@ -20,7 +20,7 @@ func (e *examination) interfaces(n *NIC) {
 		Why: "nothing can arrive without",
 	})
 	switch {
-	case n.Err != "" && m != nil:
+	case n.Err != "" && (m != nil || n.Named):
 		c.fail(n.Err, "ip -brief link")
 		return
 	case n.Err != "":

@@ -34,7 +34,7 @@ func interfaces(names []string, p *doctor.Plan) []doctor.NIC {
 
 func unanswered(names []string, err error) (out []doctor.NIC) {
 	for _, name := range names {
-		n := doctor.NIC{Err: err.Error()}
+		n := doctor.NIC{Named: true, Err: err.Error()}
 		n.Name = name
 		out = append(out, n)
 	}

@@ -7,7 +7,7 @@ import "weir/control/doctor"
 // interfaces knows no more than the names: only Linux is asked.
 func interfaces(names []string, _ *doctor.Plan) (out []doctor.NIC) {
 	for _, name := range names {
-		n := doctor.NIC{Err: "capture from interfaces needs Linux"}
+		n := doctor.NIC{Named: true, Err: "capture from interfaces needs Linux"}
 		n.Name = name
 		out = append(out, n)
 	}
