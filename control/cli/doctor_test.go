@@ -55,7 +55,7 @@ func TestDoctor_JSON(t *testing.T) {
 func TestDoctor_Table(t *testing.T) {
 	bad := configFile(t, badConfig)
 	for path, want := range map[string]string{
-		bad:                              "2 errors",
+		bad:                              bad + ": 2 errors, the first: ",
 		filepath.Join(t.TempDir(), "no"): "no such file",
 	} {
 		status, out, _ := diagnose("-c", path)

@@ -21,11 +21,10 @@ func (e *examination) configuration() {
 		c.fail(p.Err, "weir config check -c "+p.Path)
 		return
 	case p.Errors > 0:
-		c.fail(fmt.Sprintf("%s: %d errors", p.Path, p.Errors), "weir config check -c "+p.Path)
+		c.fail(p.findings(p.Errors, "error"), "weir config check -c "+p.Path)
 		return
 	default:
-		c.when(p.Warnings > 0, fmt.Sprintf("%s: %d warnings", p.Path, p.Warnings),
-			"weir config check -c "+p.Path)
+		c.when(p.Warnings > 0, p.findings(p.Warnings, "warning"), "weir config check -c "+p.Path)
 	}
 	for i := range p.Ports {
 		e.port(&p.Ports[i])
@@ -36,6 +35,21 @@ func (e *examination) configuration() {
 	for i := range p.Peers {
 		e.peer(&p.Peers[i])
 	}
+}
+
+// findings returns how many n there are in the file, and the first of them.
+func (p *Plan) findings(n int, what string) string {
+	text := fmt.Sprintf("%s: %d %ss", p.Path, n, what)
+	if n == 1 {
+		text = fmt.Sprintf("%s: 1 %s", p.Path, what)
+	}
+	if p.First == "" {
+		return text
+	}
+	if n > 1 {
+		text += ", the first"
+	}
+	return text + ": " + p.First
 }
 
 // owned ends c by whose socket is at a port.

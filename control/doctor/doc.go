@@ -112,6 +112,7 @@ type Plan struct {
 	Err      string // why it could not be read, or what is wrong with it
 	Errors   int
 	Warnings int
+	First    string // of the errors, or else of the warnings: its place and what is wrong
 	Enforce  bool
 	Mirrors  []Mirror
 	Ports    []Port

@@ -109,6 +109,9 @@ func TestCheck_Configuration(t *testing.T) {
 	f("config.file", func(p *Plan) { p.Path = "" }, Skip, "there is none")
 	f("config.file", func(p *Plan) { p.Err = "no such file" }, Fail, "no such file")
 	f("config.file", func(p *Plan) { p.Errors = 2 }, Fail, "2 errors")
+	f("config.file", func(p *Plan) { p.Errors, p.First = 2, "3:1: bad" }, Fail,
+		"2 errors, the first: 3:1: bad")
+	f("config.file", func(p *Plan) { p.Errors, p.First = 1, "3:1: bad" }, Fail, "1 error: 3:1: bad")
 	f("config.file", func(p *Plan) { p.Warnings = 1 }, Warn, "1 warning")
 	for owner, state := range map[string]State{"": OK, "weir": OK, "?": Warn, "nfcapd": Fail} {
 		f("flows.port", func(p *Plan) { p.Ports[0].Owner = owner }, state, "")

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,6 +81,7 @@ func loadPlan(p *doctor.Plan, o Options) *config.Config {
 	}
 	p.Path = o.Config
 	p.Errors, p.Warnings = findings.Count(config.Error), findings.Count(config.Warning)
+	p.First = first(findings)
 	if err != nil && len(findings) == 0 {
 		p.Err = err.Error()
 	}
@@ -87,4 +89,18 @@ func loadPlan(p *doctor.Plan, o Options) *config.Config {
 		fill(p, c)
 	}
 	return c
+}
+
+// first returns the first error of a file, or else the first warning: on one line, with its place
+// in the file, whose name is told beside it, as is whether it is an error.
+func first(findings config.Findings) string {
+	for _, severity := range []config.Severity{config.Error, config.Warning} {
+		for _, f := range findings {
+			if f.Severity == severity {
+				f.Excerpt, f.Suggestion, f.Severity = "", "", config.Error // told beside it
+				return strings.TrimPrefix(f.String(), f.File+":")
+			}
+		}
+	}
+	return ""
 }

@@ -182,7 +182,12 @@ func TestLoadPlan(t *testing.T) {
 		t.Helper()
 		p := doctor.Plan{}
 		c := loadPlan(&p, o)
-		if (c != nil) != sound || p.Path != path || p.Errors != errors || (p.Err != "") != why {
+		first := ""
+		if errors > 0 {
+			first = "4:1: x: unknown key"
+		}
+		if (c != nil) != sound || p.Path != path || p.Errors != errors || (p.Err != "") != why ||
+			p.First != first {
 			t.Errorf("%+v: %+v", o, p)
 		}
 	}
