@@ -19,8 +19,9 @@ func TestCheck(t *testing.T) {
 			if c.ID != id {
 				continue
 			}
-			if c.State != state || !strings.Contains(c.Found, found) {
-				t.Errorf("%s: %s %q, want %s %q", id, c.State, c.Found, state, found)
+			if c.State != state || !strings.Contains(c.Found, found) ||
+				(state == Warn || state == Fail) != (c.Fix != "") {
+				t.Errorf("%s: %s %q, want %s %q; fix %q", id, c.State, c.Found, state, found, c.Fix)
 			}
 			return
 		}
@@ -99,8 +100,9 @@ func TestCheck_NIC(t *testing.T) {
 			if c.ID != id {
 				continue
 			}
-			if c.State != state || !strings.Contains(c.Found, found) {
-				t.Errorf("%s: %s %q, want %s %q", id, c.State, c.Found, state, found)
+			if c.State != state || !strings.Contains(c.Found, found) ||
+				(state == Warn || state == Fail) != (c.Fix != "") {
+				t.Errorf("%s: %s %q, want %s %q; fix %q", id, c.State, c.Found, state, found, c.Fix)
 			}
 			return
 		}
@@ -148,6 +150,15 @@ func TestCheck_NIC(t *testing.T) {
 	proof := func(p Proof) func(*NIC, *Mirror) { return func(n *NIC, _ *Mirror) { n.Proof = &p } }
 	f("nic.proof", proof(Proof{Mode: "zerocopy"}), OK, "queue 0")
 	f("nic.proof", proof(Proof{Mode: "copy", Reason: "EOPNOTSUPP"}), Warn, "EOPNOTSUPP")
+	f("nic.proof", func(n *NIC, m *Mirror) {
+		n.Proof, m.ZeroCopy = &Proof{Mode: "copy"}, "off"
+	}, OK, "off in the configuration")
+	f("nic.proof", func(n *NIC, _ *Mirror) {
+		n.Proof, n.XDP.ZeroCopy = &Proof{Mode: "copy", Reason: "EOPNOTSUPP"}, false
+	}, Warn, "EOPNOTSUPP")
+	f("nic.xdp", func(n *NIC, _ *Mirror) {
+		n.Proof, n.XDP.ZeroCopy = &Proof{Mode: "copy"}, false
+	}, Warn, "no zero-copy")
 	f("nic.proof", proof(Proof{Err: "EBUSY"}), Fail, "EBUSY")
 	f("nic.proof", proof(Proof{Skipped: "no rights"}), Skip, "no rights")
 	mtu := func(mtu int, sg bool, driver string) func(*NIC, *Mirror) {

@@ -78,8 +78,8 @@ func TestExamine_Form(t *testing.T) {
 				t.Errorf("%s: %s twice", name, key)
 			case c.Type != "check", c.Title == "", c.Found == "", c.Doc != docs+anchor(c.ID):
 				t.Errorf("%s: %+v", name, c)
-			case bad && (c.Wanted == "" || c.Why == ""):
-				t.Errorf("%s: %s without wanted or why", name, key)
+			case bad && (c.Wanted == "" || c.Why == "" || c.Fix == ""):
+				t.Errorf("%s: %s without wanted, why or fix", name, key)
 			case !bad && (c.Fix != "" || len(c.Settings) > 0):
 				t.Errorf("%s: %s is well, and has a fix", name, key)
 			default:

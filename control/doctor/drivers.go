@@ -102,6 +102,10 @@ func (e *examination) known(n *NIC) (worst State, text string) {
 	return worst, text
 }
 
+// otherCard is what to do about a driver that cannot.
+const otherCard = "mirror to a card that has zero-copy, as those of ice, i40e and mlx5_core, or " +
+	"set zerocopy: off for it in capture.afxdp"
+
 // xdp looks at what the driver says that it can do with XDP.
 func (e *examination) xdp(n *NIC, m *Mirror) {
 	c := e.add(Check{
@@ -120,7 +124,7 @@ func (e *examination) xdp(n *NIC, m *Mirror) {
 	required := m != nil && m.ZeroCopy == "required"
 	prove := "weir doctor --prove " + n.Name
 	if n.Proof != nil {
-		prove = "" // it was tried: see there
+		prove = otherCard // it was tried: see there
 	}
 	if why, not := n.Missing["xdp"]; not {
 		e.guess(c, n, required, why)
@@ -140,6 +144,7 @@ func (e *examination) xdp(n *NIC, m *Mirror) {
 	}
 	switch {
 	case !n.XDP.Basic:
+		c.c.Fix = otherCard
 		c.end(severity(required, Warn), "none in the driver: generic mode, 1 Mpps or less")
 	case n.XDP.ZeroCopy:
 		c.ok(found)
@@ -148,6 +153,15 @@ func (e *examination) xdp(n *NIC, m *Mirror) {
 	default:
 		c.warn(found+", no zero-copy", prove)
 	}
+}
+
+// able reports whether the driver has zero-copy, as the kernel tells or its name does.
+func (e *examination) able(n *NIC) bool {
+	if _, untold := n.Missing["xdp"]; !untold {
+		return n.XDP.ZeroCopy
+	}
+	since, known := zeroCopySince()[n.Driver]
+	return known && since != version{} && e.Host.Kernel.Least(since.major, since.minor)
 }
 
 // severity is Fail where what is not there is required.
@@ -166,8 +180,9 @@ func (e *examination) guess(c *outcome, n *NIC, required bool, why string) {
 	case !known:
 		c.skip(why + "; weir doctor --prove " + n.Name + " tries")
 	case never:
+		c.c.Fix = otherCard
 		c.end(severity(required, Warn), n.Driver+" has no zero-copy")
-	case e.Host.Kernel.Least(since.major, since.minor):
+	case e.able(n):
 		c.ok(fmt.Sprintf("%s has zero-copy since %d.%d", n.Driver, since.major, since.minor))
 	default:
 		c.c.Fix = "install a newer kernel"

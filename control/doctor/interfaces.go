@@ -37,7 +37,7 @@ func (e *examination) interfaces(n *NIC) {
 	e.driver(n, m)
 	e.xdp(n, m)
 	e.attached(n, m)
-	e.proof(n)
+	e.proof(n, m)
 	e.mtu(n, m)
 	e.offloads(n, m)
 	e.merging(n, m)
@@ -136,7 +136,7 @@ func (e *examination) attached(n *NIC, m *Mirror) {
 }
 
 // proof says what a real bind brought.
-func (e *examination) proof(n *NIC) {
+func (e *examination) proof(n *NIC, m *Mirror) {
 	p := n.Proof
 	if p == nil {
 		return
@@ -149,11 +149,16 @@ func (e *examination) proof(n *NIC) {
 	case p.Skipped != "":
 		c.skip(p.Skipped)
 	case p.Err != "":
-		c.fail(p.Err, "")
+		c.fail(p.Err, "ip -details link show "+n.Name+"; ss --xdp --processes")
 	case p.Mode == "zerocopy":
 		c.ok(fmt.Sprintf("zerocopy on queue %d", p.Queue))
+	case m != nil && m.ZeroCopy == "off":
+		c.ok(fmt.Sprintf("%s on queue %d, and zerocopy is off in the configuration", p.Mode,
+			p.Queue))
+	case e.able(n): // but not as it is set up
+		c.warn(fmt.Sprintf("%s on queue %d: %s", p.Mode, p.Queue, p.Reason), tuning(n.Name))
 	default:
-		c.warn(fmt.Sprintf("%s on queue %d: %s", p.Mode, p.Queue, p.Reason), "")
+		c.warn(fmt.Sprintf("%s on queue %d: %s", p.Mode, p.Queue, p.Reason), otherCard)
 	}
 }
 
