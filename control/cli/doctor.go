@@ -33,7 +33,8 @@ there.`,
 		"see what is granted: its frames are lost meanwhile, and some links are trained anew")
 	f := fixFlags{
 		fix: cmd.Flags().Bool("fix", false, "change those kernel settings that need no restart"),
-		dry: cmd.Flags().Bool("dry-run", false, "with --fix: print a script that would, instead"),
+		dry: cmd.Flags().Bool("dry-run", false, "with --fix: print what would be changed, as a "+
+			"script, instead"),
 		undo: cmd.Flags().String("undo", "", "with --fix: write the script that takes it back to "+
 			"this file (default weir-doctor-undo-TIME.sh)"),
 	}
@@ -56,7 +57,7 @@ there.`,
 		checks := doctor.Examine(facts.Look(cmd.Context(), o))
 		if *f.fix {
 			if *f.dry {
-				return printFixes(cmd.OutOrStdout(), checks)
+				return printFixes(cmd.OutOrStdout(), checks, asJSON)
 			}
 			if err := f.apply(cmd.ErrOrStderr(), checks); err != nil {
 				return err
@@ -148,25 +149,6 @@ func wrapped(w io.Writer, word, text string) {
 type fixFlags struct {
 	fix, dry *bool
 	undo     *string
-}
-
-// printFixes prints a script of what --fix does, and what it leaves to others as comments.
-func printFixes(w io.Writer, checks []doctor.Check) error {
-	out := bufio.NewWriter(w)
-	fmt.Fprintln(out, "#!/bin/sh")
-	for i := range checks {
-		c := &checks[i]
-		if len(c.Settings) == 0 && c.Fix != "" {
-			fmt.Fprintf(out, "# by hand: %s: %s\n", strings.TrimSpace(c.ID+" "+c.Subject), c.Fix)
-		}
-	}
-	for _, s := range doctor.Settings(checks) {
-		fmt.Fprintln(out, s.Command())
-	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("write output: %w", err)
-	}
-	return nil
 }
 
 // apply changes what can be changed, after it has written down how to take it back.
