@@ -52,24 +52,27 @@ func (p *Plan) findings(n int, what string) string {
 	return text + ": " + p.First
 }
 
-// owned ends c by whose socket is at a port.
-func owned(c *outcome, owner, command string) {
-	switch owner {
-	case "":
+// owned ends c by whose socket is at a port. A name says nothing: that of weir is the name of its
+// file, and another program may have the same.
+func (e *examination) owned(c *outcome, o Owner, command string) {
+	switch {
+	case o.Program == "":
 		c.ok("free")
-	case weir:
+	case o.Ours:
 		c.ok("weir's")
-	case "?":
+	case o.Program == "?":
 		c.warn("in use; by whom only root sees", command)
+	case o.Program == weir:
+		c.fail("in use by a weir that does not answer at "+e.Plan.Socket, command)
 	default:
-		c.fail("in use by "+owner, command)
+		c.fail("in use by "+o.Program, command)
 	}
 }
 
 // port looks at a port for flow exports.
 func (e *examination) port(p *Port) {
 	name := p.Listen.String()
-	owned(e.add(Check{
+	e.owned(e.add(Check{
 		ID: "flows.port", Subject: name, Title: "port for flow exports", Wanted: "free, or weir's",
 		Why: "weir run takes it for itself alone",
 	}), p.Owner, fmt.Sprintf("ss -lunp sport = :%d", p.Listen.Port()))
@@ -119,7 +122,7 @@ func (e *examination) buffer(p *Port) {
 
 // listen looks at a place where the daemon listens.
 func (e *examination) listen(l *Listen) {
-	owned(e.add(Check{
+	e.owned(e.add(Check{
 		ID: "config.listen", Subject: l.At.String(), Title: l.Name,
 		Wanted: "free, or weir's", Why: "weir run does not start without",
 	}), l.Owner, fmt.Sprintf("ss -ltnp sport = :%d", l.At.Port()))

@@ -109,6 +109,7 @@ type Proof struct {
 // Plan is what a configuration asks for.
 type Plan struct {
 	Path     string // "": there is none
+	Socket   string // where the API of a weir that runs by it answers
 	Err      string // why it could not be read, or what is wrong with it
 	Errors   int
 	Warnings int
@@ -135,16 +136,22 @@ type Port struct {
 	Listen  netip.AddrPort
 	TCP     bool
 	Cores   []int
-	Buffer  int    // receive buffer that is asked for, bytes
-	Granted int    // that the kernel grants this process, bytes; 0: not tried
-	Owner   string // whose socket is there already: a program's name, or "?"; "": nobody's
+	Buffer  int   // receive buffer that is asked for, bytes
+	Granted int   // that the kernel grants this process, bytes; 0: not tried
+	Owner   Owner // whose socket is there already
+}
+
+// Owner is whose socket is where the daemon is to listen.
+type Owner struct {
+	Program string // its name; "?": another user's, who does not show it; "": nobody's
+	Ours    bool   // it is of the weir that answers at Plan.Socket, whatever it is called
 }
 
 // Listen is where the daemon listens by TCP.
 type Listen struct {
 	Name  string // its key in the configuration
 	At    netip.AddrPort
-	Owner string // as in Port
+	Owner Owner
 }
 
 // Peer is a router.
@@ -155,7 +162,7 @@ type Peer struct {
 	Took    time.Duration
 }
 
-// weir is what the kernel calls a daemon of ours.
+// weir is how the names of programs of ours begin.
 const weir = "weir"
 
 // Examine returns all checks, those of the machine first.

@@ -107,7 +107,8 @@ func machine(name string, h *host.Facts) *Facts {
 			Peers: []Peer{{
 				Address: netip.MustParseAddr("192.0.2.254"), Took: 1234 * time.Microsecond,
 			}},
-			Listens: []Listen{{"metrics.listen", netip.MustParseAddrPort("127.0.0.1:9108"), weir}},
+			Listens: []Listen{{"metrics.listen", netip.MustParseAddrPort("127.0.0.1:9108"),
+				Owner{"weir.old", true}}},
 		}
 	case "broken":
 		f.Host.Clock.Synchronized = false
@@ -121,13 +122,14 @@ func machine(name string, h *host.Facts) *Facts {
 			}},
 			Ports: []Port{{
 				Listen: netip.MustParseAddrPort("0.0.0.0:2055"), Buffer: 32 << 20,
-				Granted: 212992, Owner: "nfcapd",
+				Granted: 212992, Owner: Owner{Program: "nfcapd"},
 			}},
 			Peers: []Peer{
 				{Address: netip.MustParseAddr("192.0.2.254"), Err: "no answer within 1s"},
 				{Address: netip.MustParseAddr("2001:db8::1"), Skipped: "it has a password"},
 			},
-			Listens: []Listen{{"metrics.listen", netip.MustParseAddrPort("127.0.0.1:9108"), "?"}},
+			Listens: []Listen{{"metrics.listen", netip.MustParseAddrPort("127.0.0.1:9108"),
+				Owner{Program: "?"}}},
 		}
 	}
 	return f

@@ -113,7 +113,10 @@ func TestCheck_Configuration(t *testing.T) {
 		"2 errors, the first: 3:1: bad")
 	f("config.file", func(p *Plan) { p.Errors, p.First = 1, "3:1: bad" }, Fail, "1 error: 3:1: bad")
 	f("config.file", func(p *Plan) { p.Warnings = 1 }, Warn, "1 warning")
-	for owner, state := range map[string]State{"": OK, "weir": OK, "?": Warn, "nfcapd": Fail} {
+	for owner, state := range map[Owner]State{
+		{}: OK, {"weir", true}: OK, {"weir.old", true}: OK, {"weir", false}: Fail,
+		{"?", false}: Warn, {"nfcapd", false}: Fail,
+	} {
 		f("flows.port", func(p *Plan) { p.Ports[0].Owner = owner }, state, "")
 		f("config.listen", func(p *Plan) { p.Listens[0].Owner = owner }, state, "")
 	}

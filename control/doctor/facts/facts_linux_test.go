@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,11 +132,85 @@ func TestOwners(t *testing.T) {
 	}
 	f.Plan.Listens = []doctor.Listen{{At: at}} // of TCP: not the same
 	owners(f)
-	if got := f.Plan.Ports[0].Owner; got != strings.TrimSpace(string(name)) {
-		t.Errorf("%q, want %s", got, name)
+	want := doctor.Owner{Program: strings.TrimSpace(string(name))}
+	if got := f.Plan.Ports[0].Owner; got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
-	if f.Plan.Ports[1].Owner != "" || f.Plan.Listens[0].Owner != "" {
+	none := doctor.Owner{}
+	if f.Plan.Ports[1].Owner != none || f.Plan.Listens[0].Owner != none {
 		t.Errorf("%+v", f.Plan)
+	}
+
+	// the same process, once it answers where a weir would
+	f.Plan.Socket = filepath.Join(t.TempDir(), "s")
+	api, err := net.Listen("unix", f.Plan.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owners(f)
+	if want.Ours = true; f.Plan.Ports[0].Owner != want {
+		t.Errorf("%+v, want %+v", f.Plan.Ports[0].Owner, want)
+	}
+	if err := api.Close(); err != nil {
+		t.Fatal(err)
+	}
+	owners(f)
+	if want.Ours = false; f.Plan.Ports[0].Owner != want {
+		t.Errorf("%+v, want %+v", f.Plan.Ports[0].Owner, want)
+	}
+}
+
+// TestFind: a weir's children are weir's, whatever they are called; a stranger called weir is not,
+// and among several with a port he is the one to tell of.
+func TestFind(t *testing.T) {
+	proc := t.TempDir()
+	process := func(pid, parent, comm string, inodes ...string) {
+		t.Helper()
+		dir := filepath.Join(proc, pid)
+		if err := os.MkdirAll(dir+"/fd", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for i, inode := range inodes {
+			link := filepath.Join(dir, "fd", strconv.Itoa(i))
+			if err := os.Symlink("socket:["+inode+"]", link); err != nil {
+				t.Fatal(err)
+			}
+		}
+		status := "Name:\t" + comm + "\nPid:\t" + pid + "\nPPid:\t" + parent + "\nUid:\t0\n"
+		for name, text := range map[string]string{"comm": comm + "\n", "status": status} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	process("100", "1", "weir.old", "1", "2", "7")
+	process("101", "100", "speaker", "3")
+	process("200", "1", "weir", "4", "7")
+	process("300", "200", "nfcapd", "5")
+	f := func(weir int, inode uint64, want doctor.Owner) {
+		t.Helper()
+		got := doctor.Owner{Program: "?"}
+		find(proc, map[uint64][]*doctor.Owner{inode: {&got}}, weir)
+		if got != want {
+			t.Errorf("inode %d beside %d: %+v, want %+v", inode, weir, got, want)
+		}
+	}
+	f(100, 1, doctor.Owner{Program: "weir.old", Ours: true})
+	f(100, 3, doctor.Owner{Program: "speaker", Ours: true})
+	f(100, 4, doctor.Owner{Program: "weir"})
+	f(100, 5, doctor.Owner{Program: "nfcapd"})
+	f(100, 6, doctor.Owner{Program: "?"})
+	f(100, 7, doctor.Owner{Program: "weir"})
+	f(0, 1, doctor.Owner{Program: "weir.old"})
+	f(0, 7, doctor.Owner{Program: "weir.old"})
+}
+
+// TestListener_Failure: nobody where nobody listens.
+func TestListener_Failure(t *testing.T) {
+	for _, path := range []string{"", filepath.Join(t.TempDir(), "none"), "/dev/null"} {
+		if pid := listener(path); pid != 0 {
+			t.Errorf("%q: process %d", path, pid)
+		}
 	}
 }
 

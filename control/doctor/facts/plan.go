@@ -11,6 +11,7 @@ import (
 
 // fill takes what is planned from a configuration.
 func fill(p *doctor.Plan, c *config.Config) {
+	p.Socket = c.API.Socket
 	p.Enforce = c.Mode == config.Enforce
 	for i := range c.Capture.AFXDP {
 		x := &c.Capture.AFXDP[i]
