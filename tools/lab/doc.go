@@ -15,8 +15,10 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 
+	"weir/tools/blast"
 	"weir/tools/blast/live"
 )
 
@@ -58,12 +60,17 @@ type GeneratorConfig struct {
 	Link    int
 	Frame   []byte
 	Patches []Patch // applied in order
-	CPU     int
+	// Load, unless nil, is sent instead of Frame, from its first frame on.
+	Load *blast.Load
+	CPU  int
 }
 
 func (c *GeneratorConfig) check(o *Options) error {
 	if c.Link < 0 || c.Link >= o.Links {
 		return fmt.Errorf("link %d of %d", c.Link, o.Links)
+	}
+	if c.Load != nil && len(c.Frame)+len(c.Patches) > 0 {
+		return errors.New("a frame to patch, and a load")
 	}
 	for i := range c.Patches {
 		if err := c.Patches[i].Check(len(c.Frame)); err != nil {
@@ -71,4 +78,12 @@ func (c *GeneratorConfig) check(o *Options) error {
 		}
 	}
 	return nil
+}
+
+// longest returns the length of the longest frame.
+func (c *GeneratorConfig) longest() int {
+	if c.Load != nil {
+		return max(c.Load.MaxLen, ethernetLen)
+	}
+	return len(c.Frame)
 }

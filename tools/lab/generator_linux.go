@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/tools/blast"
 	"weir/tools/blast/live"
 )
 
@@ -19,13 +20,15 @@ const (
 	tick = time.Millisecond
 )
 
-// Generator sends copies of one frame, patched, from a program in the kernel: the same pages go
-// round and round, so that nothing but the patches costs time for each frame.
+// Generator sends copies of one frame, patched, or the frames of a load, from a program in the
+// kernel: the same pages go round and round, so that nothing but the patches, or making the frames
+// and one copy of them, costs time for each.
 type Generator struct {
 	lab     *Lab
 	config  GeneratorConfig
 	kernel  *live.Kernel
-	mu      sync.Mutex // one sender
+	stream  blast.Stream // nil: patches
+	mu      sync.Mutex   // one sender
 	closing atomic.Bool
 	sent    atomic.Uint64 // as of the last burst
 }
@@ -42,14 +45,44 @@ func (l *Lab) Generator(c GeneratorConfig) (*Generator, error) {
 		return nil, err
 	}
 	// The kernel drops longer ones without a trace.
-	if most := dev.Attrs().MTU + ethernetLen; len(c.Frame) > most {
-		return nil, fmt.Errorf("frame of %d bytes, %s takes %d", len(c.Frame), name, most)
+	if most := dev.Attrs().MTU + ethernetLen; c.longest() > most {
+		return nil, fmt.Errorf("frame of %d bytes, %s takes %d", c.longest(), name, most)
 	}
-	kernel, err := live.NewPatched(c.Frame, c.Patches)
-	if err != nil {
+	g := &Generator{lab: l, config: c}
+	if err := g.load(); err != nil {
 		return nil, err
 	}
-	return &Generator{lab: l, config: c, kernel: kernel}, nil
+	return g, nil
+}
+
+// load makes the kernel's half, and the stream where there is one.
+func (g *Generator) load() (err error) {
+	c := &g.config
+	if c.Load == nil {
+		g.kernel, err = live.NewPatched(c.Frame, c.Patches)
+		return err
+	}
+	s, err := c.Load.Stream(0, 0)
+	if err != nil {
+		return err
+	}
+	g.stream = sendable{s}
+	g.kernel, err = live.NewKernel(c.longest())
+	return err
+}
+
+// sendable is a stream that an interface can send: frames below Ethernet's header, which W8 has,
+// are filled up with zeros.
+type sendable struct{ blast.Stream }
+
+// Next implements blast.Stream.
+func (s sendable) Next(b []byte) int {
+	n := s.Stream.Next(b)
+	if n < ethernetLen {
+		clear(b[n:ethernetLen])
+		n = ethernetLen
+	}
+	return n
 }
 
 // Close waits for a burst that is under way, and ends Send and Run with os.ErrClosed.
@@ -61,8 +94,11 @@ func (g *Generator) Close() error {
 }
 
 // Sent returns how many frames were given to the link since the Generator was made; it is exact
-// at any time. The link may have lost some: Counters tells.
+// at any time, of a load as of the last burst. The link may have lost some: Counters tells.
 func (g *Generator) Sent() uint64 {
+	if g.stream != nil { // the count lies in memory that Close may be giving back
+		return g.sent.Load()
+	}
 	sent, err := g.kernel.Sent()
 	if err != nil {
 		return g.sent.Load()
@@ -131,7 +167,14 @@ func (g *Generator) burst(n int) (int, error) {
 	if g.closing.Load() {
 		return 0, fmt.Errorf("send: generator: %w", os.ErrClosed)
 	}
-	sent, err := g.kernel.Run(int(g.lab.indexes[g.config.Link].Load()), n)
+	index := int(g.lab.indexes[g.config.Link].Load())
+	var sent int
+	var err error
+	if g.stream == nil {
+		sent, err = g.kernel.Run(index, n)
+	} else {
+		sent, err = g.kernel.Send(index, g.stream, n)
+	}
 	g.sent.Add(uint64(sent))
 	return sent, err
 }
