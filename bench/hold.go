@@ -1,13 +1,15 @@
 package bench
 
+import "weir/tools/blast"
+
 // HoldConfig says what HoldRate runs.
 type HoldConfig struct {
-	Program string // the weir to run as a daemon
-	Via     string // ViaAFXDP, ViaAFPacket
-	Wire    Wire
-	Rate    float64 // packets per second
-	Seconds float64 // of a try
-	Tries   int     // ends with the first that loses nothing
+	Program  string // the weir to run as a daemon
+	Via      string // ViaAFXDP, ViaAFPacket
+	Workload blast.Workload
+	Rate     float64 // packets per second
+	Seconds  float64 // of a try
+	Tries    int     // ends with the first that loses nothing
 }
 
 // Hold is one try: a daemon that counts at a rate while its configuration is reloaded, with other

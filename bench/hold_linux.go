@@ -76,8 +76,8 @@ func (d *holder) open() (err error) {
 			return err
 		}
 	}
-	w := &d.config.Wire
-	d.gen, err = d.lab.Generator(lab.GeneratorConfig{Frame: w.Frame, Patches: w.Patches})
+	load := d.config.Workload.Load()
+	d.gen, err = d.lab.Generator(lab.GeneratorConfig{Load: &load})
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (d *holder) open() (err error) {
 // configure writes the configuration, with another limit for each n.
 func (d *holder) configure(n int) error {
 	text := fmt.Sprintf(`version: 1
-networks: [%s]
+networks: ["%s"]
 thresholds:
   incoming: {pps: %d, fps: %d}
 capture: {%s: [{interface: %s, cores: [1]}]}
@@ -113,8 +113,8 @@ memory: {tables: 512MiB}
 state_dir: %s
 api: {socket: %s}
 metrics: {listen: "127.0.0.1:9108"}
-`, d.config.Wire.Home, 900_000_000+n%2, 900_000_000+n%2, d.config.Via, lab.Sut.Interface(0),
-		filepath.Join(d.dir, "state"), filepath.Join(d.dir, "api.sock"))
+`, HomeOf(&d.config.Workload), 900_000_000+n%2, 900_000_000+n%2, d.config.Via,
+		lab.Sut.Interface(0), filepath.Join(d.dir, "state"), filepath.Join(d.dir, "api.sock"))
 	return os.WriteFile(filepath.Join(d.dir, "weir.yaml"), []byte(text), 0o600)
 }
 

@@ -3,7 +3,10 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
+
+	"weir/tools/blast"
 )
 
 // Engines that RxConfig.Via names.
@@ -14,10 +17,10 @@ const (
 
 // RxConfig says what `weir bench rx` runs.
 type RxConfig struct {
-	Interface string // receives what comes to it; "": a veth made for it, with a generator
-	Via       string // ViaAFXDP, ViaAFPacket
-	Wire      Wire   // what the generator sends
-	Home      string // prefix whose hosts are counted; "": Wire's
+	Interface string         // receives what comes to it; "": a veth made for it, with a generator
+	Via       string         // ViaAFXDP, ViaAFPacket
+	Workload  blast.Workload // what the generator sends
+	Home      netip.Prefix   // whose hosts are counted, on Interface
 	Rate      float64
 	Seconds   float64 // of a run, or of a trial
 	Runs      int

@@ -11,9 +11,6 @@ import (
 // does for the frames before they are in the ring is done on the generator's CPU, or on whichever
 // CPU the interface's interrupts are; what is measured is the worker's thread.
 func Rx(ctx context.Context, c *RxConfig) (out RxResult, err error) {
-	if c.Home == "" {
-		c.Home = c.Wire.Home
-	}
 	if err := c.check(); err != nil {
 		return out, err
 	}
@@ -27,7 +24,7 @@ func Rx(ctx context.Context, c *RxConfig) (out RxResult, err error) {
 		}
 	}()
 	out = RxResult{
-		Type: "bench", Bench: "rx", Workload: c.Wire.Name, Interface: c.Interface, Via: c.Via,
+		Type: "bench", Bench: "rx", Workload: c.Workload.Name, Interface: c.Interface, Via: c.Via,
 		Granted: r.granted(), Offered: c.Rate, Flows: true,
 	}
 	if c.Interface == "" {

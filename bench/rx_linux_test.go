@@ -6,6 +6,7 @@ import (
 
 	"weir/ring/afpacket"
 	"weir/ring/afxdp"
+	"weir/tools/blast"
 	"weir/tools/lab"
 )
 
@@ -17,12 +18,12 @@ func TestRx(t *testing.T) {
 	network(t)
 	for _, via := range []string{ViaAFXDP, ViaAFPacket} {
 		t.Run(via, func(t *testing.T) {
-			w, err := FindWire("W2")
+			w, err := blast.Find("W2")
 			if err != nil {
 				t.Fatal(err)
 			}
 			r, err := Rx(t.Context(), &RxConfig{
-				Via: via, Wire: w, Rate: 20_000, Seconds: 1.2, Runs: 2,
+				Via: via, Workload: w, Rate: 20_000, Seconds: 1.2, Runs: 2,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -42,12 +43,12 @@ func TestRx(t *testing.T) {
 
 func TestRxSearch(t *testing.T) {
 	network(t)
-	w, err := FindWire("W1")
+	w, err := blast.Find("W1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r, err := Rx(t.Context(), &RxConfig{
-		Via: ViaAFXDP, Wire: w, Rate: 1, Seconds: 0.2, Runs: 1,
+		Via: ViaAFXDP, Workload: w, Rate: 1, Seconds: 0.2, Runs: 1,
 		Searches: []Search{
 			{Highest: 50_000, Within: 0.5, Tries: 3},
 			{Highest: 50_000, Within: 0.5, Tries: 3, Allowed: 0.9},
@@ -69,7 +70,7 @@ func TestRxFailure(t *testing.T) {
 	f(RxConfig{Via: ViaAFXDP, Seconds: 1, Runs: 1})
 	f(RxConfig{Via: ViaAFXDP, Rate: 1, Runs: 1})
 	f(RxConfig{Via: ViaAFXDP, Rate: 1, Seconds: 1})
-	f(RxConfig{Via: ViaAFXDP, Interface: "weir-none", Seconds: 1, Runs: 1, Home: "10.0.0.0/8"})
+	f(RxConfig{Via: ViaAFXDP, Interface: "weir-none", Seconds: 1, Runs: 1, Home: blast.Home4()})
 }
 
 func TestRxAccount(t *testing.T) {

@@ -80,20 +80,16 @@ func newRig(c *RxConfig) (r *rig, err error) {
 			err = errors.Join(err, r.close())
 		}
 	}()
-	name := c.Interface
+	name, home := c.Interface, c.Home
 	in := func(f func() error) error { return f() }
 	if name == "" {
 		if err := r.makeLab(); err != nil {
 			return r, err
 		}
-		name, in = lab.Sut.Interface(0), r.lab.Sut().Do
+		name, in, home = lab.Sut.Interface(0), r.lab.Sut().Do, HomeOf(&c.Workload)
 	}
 	if err := in(func() error { return r.open(name) }); err != nil {
 		return r, err
-	}
-	home, err := netip.ParsePrefix(c.Home)
-	if err != nil {
-		return r, fmt.Errorf("read the home network: %w", err)
 	}
 	r.tables, err = newTablesWithin(counters.NewLayout, []netip.Prefix{home}, 1, rxBudget)
 	if err != nil {
@@ -117,8 +113,8 @@ func (r *rig) makeLab() (err error) {
 			return err
 		}
 	}
-	w := &r.config.Wire
-	r.gen, err = r.lab.Generator(lab.GeneratorConfig{Frame: w.Frame, Patches: w.Patches})
+	load := r.config.Workload.Load()
+	r.gen, err = r.lab.Generator(lab.GeneratorConfig{Load: &load})
 	return err
 }
 

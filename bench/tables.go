@@ -17,6 +17,20 @@ const seed = 0x77656972
 // Home returns the networks that the workloads attack: tables for 2^24 IPv4 hosts.
 func Home() []netip.Prefix { return []netip.Prefix{blast.Home4(), blast.Home6()} }
 
+// HomeOf returns the network that w's hosts are in, and no sources: no wider than they need, so
+// that tables for it fit where those for all of Home would not.
+func HomeOf(w *blast.Workload) netip.Prefix {
+	switch {
+	case w.Home != blast.Home4() || w.Hosts > 1<<20:
+		return w.Home
+	case w.Hosts > 1<<16:
+		return scaleHome()[0]
+	case w.Hosts > 1:
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 9}), 16)
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10}), 16)
+}
+
 // tables are what one worker counts in, and the control loop's half of a flip.
 type tables struct {
 	memory    counters.Memory

@@ -15,6 +15,7 @@ import (
 
 	"weir/bench"
 	"weir/fastpath"
+	"weir/tools/blast"
 	"weir/tools/lab"
 )
 
@@ -132,7 +133,7 @@ func comparePackets(o *packetOptions, present []packetSystem) error {
 	out := json.NewEncoder(io.MultiWriter(lines, os.Stdout))
 	var all []packetResult
 	for _, name := range strings.Split(o.workloads, ",") {
-		w, err := bench.FindWire(name)
+		w, err := blast.Find(name)
 		if err != nil {
 			return err
 		}
@@ -156,7 +157,7 @@ func comparePackets(o *packetOptions, present []packetSystem) error {
 
 // measurePackets runs one system on one workload, in a lab of its own.
 func measurePackets(
-	o *packetOptions, s *packetSystem, w *bench.Wire, round int,
+	o *packetOptions, s *packetSystem, w *blast.Workload, round int,
 ) (r *packetResult, err error) {
 	dir := filepath.Join(o.dir, fmt.Sprintf("%s-%s-%d", s.name, w.Name, round))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -195,9 +196,10 @@ func measurePackets(
 
 // measure fills in what a system that has begun does.
 func (r *packetResult) measure(
-	o *packetOptions, s *packetSystem, p *process, l *lab.Lab, w *bench.Wire,
+	o *packetOptions, s *packetSystem, p *process, l *lab.Lab, w *blast.Workload,
 ) error {
-	g, err := l.Generator(lab.GeneratorConfig{Frame: w.Frame, Patches: w.Patches})
+	load := w.Load()
+	g, err := l.Generator(lab.GeneratorConfig{Load: &load})
 	if err != nil {
 		return err
 	}
@@ -231,8 +233,8 @@ func (r *packetResult) measure(
 	r.UserNS = (float64(used.user) - idling*float64(resting.user)) / packets
 	r.SystemNS = (float64(used.system) - idling*float64(resting.system)) / packets
 	r.TotalNS = r.UserNS + r.SystemNS
-	load, _ := os.ReadFile("/proc/loadavg")
-	r.Load = strings.TrimSpace(string(load))
+	average, _ := os.ReadFile("/proc/loadavg")
+	r.Load = strings.TrimSpace(string(average))
 	return nil
 }
 

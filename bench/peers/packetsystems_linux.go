@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"weir/bench"
+	"weir/tools/blast"
 	"weir/tools/lab"
 )
 
@@ -19,7 +20,7 @@ type packetSystem struct {
 	asks    string
 	brings  string // what brings it
 	// prepare writes its configuration to dir and returns its command line.
-	prepare   func(s *packetSystem, w *bench.Wire, dir string) ([]string, error)
+	prepare   func(s *packetSystem, w *blast.Workload, dir string) ([]string, error)
 	delivered func(p *process) (float64, error)
 }
 
@@ -34,7 +35,7 @@ func packetSystems(weir, self string) []packetSystem {
 	fastNetMon := func(name string, tracking bool) packetSystem {
 		return packetSystem{
 			name, false, "fastnetmon", "--version", "package fastnetmon",
-			func(_ *packetSystem, w *bench.Wire, dir string) ([]string, error) {
+			func(_ *packetSystem, w *blast.Workload, dir string) ([]string, error) {
 				return mirrorFastNetMon(w, dir, tracking)
 			},
 			func(p *process) (float64, error) {
@@ -45,7 +46,7 @@ func packetSystems(weir, self string) []packetSystem {
 	loop := func(name string) packetSystem {
 		return packetSystem{
 			name, true, self, "", "this program",
-			func(s *packetSystem, _ *bench.Wire, _ string) ([]string, error) {
+			func(s *packetSystem, _ *blast.Workload, _ string) ([]string, error) {
 				return []string{s.program, "ring", s.name, lab.Sut.Interface(0)}, nil
 			}, deliveredRing,
 		}
@@ -63,10 +64,10 @@ func packetSystems(weir, self string) []packetSystem {
 }
 
 // mirrorWeir configures weir. The limits are out of reach, and so every host's flows are counted.
-func mirrorWeir(s *packetSystem, w *bench.Wire, dir string) ([]string, error) {
+func mirrorWeir(s *packetSystem, w *blast.Workload, dir string) ([]string, error) {
 	text := fmt.Sprintf(`version: 1
 mode: observe
-networks: [%s]
+networks: ["%s"]
 thresholds:
   incoming: {pps: 1G, fps: 1G}
 state_dir: %s
@@ -74,12 +75,12 @@ capture: {afpacket: [{interface: %s, cores: [1]}]}
 api: {socket: %s}
 metrics: {listen: "127.0.0.1:9108"}
 memory: {tables: 512MiB}
-`, w.Home, filepath.Join(dir, "state"), lab.Sut.Interface(0), filepath.Join(dir, "api.sock"))
+`, bench.HomeOf(w), filepath.Join(dir, "state"), lab.Sut.Interface(0), filepath.Join(dir, "api.sock"))
 	path := filepath.Join(dir, "weir.yaml")
 	return []string{s.program, "run", "-c", path}, os.WriteFile(path, []byte(text), 0o644)
 }
 
-func mirrorFastNetMon(w *bench.Wire, dir string, tracking bool) ([]string, error) {
+func mirrorFastNetMon(w *blast.Workload, dir string, tracking bool) ([]string, error) {
 	onOff := map[bool]string{true: "on", false: "off"}
 	lines := []string{
 		"mirror_afpacket = on", "interfaces = " + lab.Sut.Interface(0),
@@ -87,7 +88,7 @@ func mirrorFastNetMon(w *bench.Wire, dir string, tracking bool) ([]string, error
 		"enable_connection_tracking = " + onOff[tracking],
 		"pid_path = " + filepath.Join(dir, "pid"),
 	}
-	return configureFastNetMon(dir, w.Home, lines)
+	return configureFastNetMon(dir, bench.HomeOf(w).String(), lines)
 }
 
 // missing says what to do where the system cannot run; "" where it can.

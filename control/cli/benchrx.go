@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/bench"
+	"weir/tools/blast"
 )
 
 // rxOptions are the flags of `weir bench rx`.
@@ -50,7 +52,7 @@ have CPU 0, the worker has the last: figures of a veth are no line rates.`,
 	f.BoolVar(&o.veth, "veth", false, "make a veth, and send")
 	f.StringVar(&o.via, "via", bench.ViaAFXDP, "receive through afxdp or afpacket")
 	f.StringVar(&o.workload, "workload", "W2",
-		"what is sent over the veth: "+strings.Join(bench.WireNames(), ", "))
+		"what is sent over the veth: W1 to W8, as weir blast --list names them")
 	f.StringVar(&o.home, "home", "10.0.0.0/8", "prefix whose hosts are counted, on IFACE")
 	f.Float64Var(&o.rate, "rate", 5e5, "packets per second to send")
 	f.DurationVar(&o.trial, "trial", 5*time.Second, "length of a run, or of a trial of a search")
@@ -116,14 +118,18 @@ func (o *rxOptions) config(args []string) (*bench.RxConfig, error) {
 		if o.ndr || o.pdr || o.hold > 0 {
 			return nil, fmt.Errorf("a search needs a generator: --veth")
 		}
-		c.Interface, c.Home = args[0], o.home
+		c.Interface = args[0]
+		var err error
+		if c.Home, err = netip.ParsePrefix(o.home); err != nil {
+			return nil, fmt.Errorf("--home: %w", err)
+		}
 		return c, nil
 	}
-	w, err := bench.FindWire(o.workload)
+	w, err := blast.Find(o.workload)
 	if err != nil {
 		return nil, err
 	}
-	c.Wire = w
+	c.Workload = w
 	search := bench.Search{Highest: o.highest, Within: 0.02, Tries: o.tries}
 	if o.ndr || o.hold > 0 {
 		c.Searches = append(c.Searches, search)
@@ -151,8 +157,8 @@ func (o *rxOptions) holdRate(
 		return nil, err
 	}
 	return bench.HoldRate(ctx, &bench.HoldConfig{
-		Program: program, Via: c.Via, Wire: c.Wire, Seconds: o.hold.Seconds(), Tries: holdTries,
-		Rate: r.Rates[0].PPS * share,
+		Program: program, Via: c.Via, Workload: c.Workload, Seconds: o.hold.Seconds(),
+		Tries: holdTries, Rate: r.Rates[0].PPS * share,
 	})
 }
 

@@ -5,7 +5,7 @@ import "testing"
 func TestBenchRxUsage(t *testing.T) {
 	for _, args := range []string{
 		"", "eth0 --veth", "eth0 --ndr", "eth0 --hold 1s", "--veth --via pcap",
-		"--veth --workload W5", "--veth --runs 0", "--veth --tries 0", "--veth --trial 0s",
+		"--veth --workload W9", "--veth --runs 0", "--veth --tries 0", "--veth --trial 0s",
 		"--veth --loss 100", "--veth --at 0%", "--veth --at 101", "--veth --at half", "eth0 eth1",
 	} {
 		if status, _, _ := run("bench rx " + args); status != exitUsage {
