@@ -101,9 +101,17 @@ func (m *merge) prepare() (err error) {
 	limits[rate.Incoming].Value[rate.PPS], limits[rate.Incoming].Set[rate.PPS] = 20_000, true
 	limits[rate.Incoming].Value[rate.FPS], limits[rate.Incoming].Set[rate.FPS] = 3500, true
 	m.policy.Groups = []detect.Hostgroup{{Name: detect.Global, Thresholds: limits}}
-	m.layout, err = counters.NewLayout(scaleHome(), m.config.Workers, 1<<34)
+	budget, err := memoryBudget()
 	if err != nil {
 		return err
+	}
+	m.layout, err = counters.NewLayout(scaleHome(), m.config.Workers, budget)
+	if err != nil {
+		return err
+	}
+	if !m.layout.Networks[0].Direct { // slots are told by address below
+		return fmt.Errorf("merge %d tables: %d bytes have no room for them", m.config.Workers,
+			budget)
 	}
 	m.tables = make([]*counters.Table, m.config.Workers)
 	for i := range m.tables {

@@ -2,10 +2,12 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"time"
 
+	"weir/counters"
 	"weir/tools/blast"
 )
 
@@ -69,6 +71,9 @@ func Scale(c *ScaleConfig) (r ScaleResult, err error) {
 		}
 		lanes = append(lanes, l)
 		r.Tables += l.memory.Bytes()
+		if err := checkRoom(l.memory.Bytes() * uint64(c.Workers)); err != nil {
+			return r, err
+		}
 	}
 	if _, _, err := runLanes(lanes, warmPackets); err != nil {
 		return r, err
@@ -87,6 +92,15 @@ func Scale(c *ScaleConfig) (r ScaleResult, err error) {
 		r.Degraded = append(r.Degraded, "more workers than processors")
 	}
 	return r, nil
+}
+
+// checkRoom says that the tables of all lanes are more than the machine should give.
+func checkRoom(tables uint64) error {
+	total, err := counters.MachineMemory()
+	if err == nil && tables > total/4*3 {
+		err = fmt.Errorf("tables of %d bytes: the machine has %d", tables, total)
+	}
+	return err
 }
 
 func newLane(c *ScaleConfig) (*lane, error) {

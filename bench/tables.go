@@ -47,13 +47,19 @@ type tables struct {
 // planner is counters.NewLayout or counters.NewFlowLayout.
 type planner func([]netip.Prefix, int, uint64) (*counters.Layout, error)
 
-// newTables takes at most three quarters of the machine's memory, and 16 GiB.
-func newTables(plan planner, networks []netip.Prefix, hostgroups int) (t *tables, err error) {
+// memoryBudget is what a benchmark may take: three quarters of the machine's memory, and 16 GiB.
+func memoryBudget() (uint64, error) {
 	total, err := counters.MachineMemory()
+	return min(1<<34, total/4*3), err
+}
+
+// newTables takes at most what a benchmark may.
+func newTables(plan planner, networks []netip.Prefix, hostgroups int) (t *tables, err error) {
+	budget, err := memoryBudget()
 	if err != nil {
 		return nil, err
 	}
-	return newTablesWithin(plan, networks, hostgroups, min(1<<34, total/4*3))
+	return newTablesWithin(plan, networks, hostgroups, budget)
 }
 
 // newTablesWithin takes at most budget bytes.

@@ -14,7 +14,6 @@ import (
 	"weir/bench"
 	"weir/control/doctor"
 	"weir/control/doctor/facts"
-	"weir/tools/blast"
 )
 
 func newBench() *cobra.Command {
@@ -93,15 +92,18 @@ func newBenchPipeline() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if *packets < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
-			return usageError("--packets and --runs are at least 1, --hostgroups 1 to 256")
+		if err := checkNumbers(
+			number{"packets", *packets, 1, mostUnits}, number{"runs", *runs, 1, mostRuns},
+			number{"hostgroups", *groups, 1, mostGroups},
+		); err != nil {
+			return err
 		}
 		plan, err := planPipeline(bench.PipelineConfig{
 			Packets: *packets, Runs: *runs, Groups: *groups, Networks: bench.Home(),
 			Degraded: benchDegraded(),
 		}, *names, *stages, *memory)
 		if err != nil {
-			return &exitError{exitUsage, err}
+			return err
 		}
 		if *profile != "" {
 			stop, err := startProfile(*profile)
@@ -124,6 +126,9 @@ func newBenchPipeline() *cobra.Command {
 	return cmd
 }
 
+// memories are where what a benchmark reads may be.
+func memories() []string { return []string{"hot", "cold"} }
+
 // planPipeline returns c for every workload and stage.
 func planPipeline(
 	c bench.PipelineConfig, names, stages, memory []string,
@@ -132,37 +137,21 @@ func planPipeline(
 	if err != nil {
 		return nil, err
 	}
+	if err := checkNames("stage", stages, bench.PipelineStages()); err != nil {
+		return nil, err
+	}
+	if err := checkNames("memory", memory, memories()); err != nil {
+		return nil, err
+	}
 	for _, stage := range stages {
-		if !slices.Contains(bench.PipelineStages(), stage) {
-			return nil, fmt.Errorf("--stage %q is none of %q", stage, bench.PipelineStages())
-		}
 		for _, w := range workloads {
 			for _, m := range memory {
-				if m != "hot" && m != "cold" {
-					return nil, fmt.Errorf("--memory %q is neither hot nor cold", m)
-				}
 				c.Stage, c.Workload, c.Hot = stage, w, m == "hot"
 				plan = append(plan, c)
 			}
 		}
 	}
 	return plan, nil
-}
-
-// findWorkloads returns the workloads of packets with these names; all stands for every one.
-func findWorkloads(names []string) (list []blast.Workload, err error) {
-	for _, name := range names {
-		if name == "all" {
-			list = append(list, blast.Workloads()...)
-			continue
-		}
-		w, err := blast.Find(name)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, w)
-	}
-	return list, nil
 }
 
 // startProfile writes a CPU profile to path until stop is called.

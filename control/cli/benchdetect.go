@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +38,7 @@ missed or another host blamed.`,
 		c.Degraded = benchDegraded()
 		plan, err := planDetect(c, *factors, *families)
 		if err != nil {
-			return &exitError{exitUsage, err}
+			return err
 		}
 		missed := 0
 		for i := range plan {
@@ -64,26 +63,42 @@ missed or another host blamed.`,
 func planDetect(
 	c bench.DetectConfig, factors []float64, families []string,
 ) (plan []bench.DetectConfig, err error) {
-	const most = 1e9
-	if c.Limit < 1 || c.Background < 1 || c.Phases < 1 || c.Limit > most || c.Background > most {
-		return nil, fmt.Errorf("--limit, --background and --phases are at least 1")
-	}
-	if !slices.Contains(blast.Vectors(), c.Vector) {
-		return nil, fmt.Errorf("--vector %q is none of %q", c.Vector, blast.Vectors())
+	if err := checkDetect(&c, factors, families); err != nil {
+		return nil, err
 	}
 	for _, family := range families {
-		if family != "ipv4" && family != "ipv6" {
-			return nil, fmt.Errorf("--family %q is neither ipv4 nor ipv6", family)
-		}
 		for _, factor := range factors {
-			if pps := factor * float64(c.Limit); !(pps >= 1 && pps <= most) {
-				return nil, fmt.Errorf("--factor %v gives %v packets per second", factor, pps)
-			}
 			c.IPv6, c.Factor = family == "ipv6", factor
 			plan = append(plan, c)
 		}
 	}
 	return plan, nil
+}
+
+// checkDetect returns what is wrong with the flags.
+func checkDetect(c *bench.DetectConfig, factors []float64, families []string) error {
+	if err := checkNumbers(
+		number{"limit", c.Limit, 1, mostRate}, number{"background", c.Background, 1, mostRate},
+		number{"phases", c.Phases, 1, mostPhases},
+	); err != nil {
+		return err
+	}
+	if err := checkNames("vector", []string{c.Vector}, blast.Vectors()); err != nil {
+		return err
+	}
+	if err := checkNames("family", families, []string{"ipv4", "ipv6"}); err != nil {
+		return err
+	}
+	if len(factors) == 0 {
+		return usageError("--factor is empty")
+	}
+	for _, factor := range factors {
+		if pps := factor * float64(c.Limit); !(pps >= 1 && pps <= mostRate) {
+			return usageError("--factor %v gives %v packets per second, not 1 to %d", factor, pps,
+				mostRate)
+		}
+	}
+	return nil
 }
 
 func printDetect(out io.Writer, r *bench.DetectResult, asJSON, first bool) error {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +18,8 @@ func newBenchFlows() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	output := benchOutput(cmd)
-	names := cmd.Flags().StringSlice("workload", exportWorkloads(), "workloads to run")
+	names := cmd.Flags().StringSlice("workload", exportWorkloads(),
+		"workloads to run; all is every one")
 	stages := cmd.Flags().StringSlice("stage", bench.FlowStages(),
 		"what to measure: decode (what counting needs), decode_all, count (decode and count)")
 	memory := cmd.Flags().StringSlice("memory", []string{"hot"},
@@ -36,10 +36,13 @@ func newBenchFlows() *cobra.Command {
 			return err
 		}
 		if *cache {
-			return simulateFlows(cmd, format == benchJSON)
+			return simulateFlows(cmd, format)
 		}
-		if *records < 1 || *runs < 1 || *groups < 1 || *groups > 256 {
-			return usageError("--records and --runs are at least 1, --hostgroups 1 to 256")
+		if err := checkNumbers(
+			number{"records", *records, 1, mostUnits}, number{"runs", *runs, 1, mostRuns},
+			number{"hostgroups", *groups, 1, mostGroups},
+		); err != nil {
+			return err
 		}
 		c := bench.FlowsConfig{
 			Records: *records, Runs: *runs, Groups: *groups, Networks: bench.Home(),
@@ -47,7 +50,7 @@ func newBenchFlows() *cobra.Command {
 		}
 		plan, err := planFlows(&c, *names, *stages, *memory)
 		if err != nil {
-			return &exitError{exitUsage, err}
+			return err
 		}
 		if *profile != "" {
 			stop, err := startProfile(*profile)
@@ -56,18 +59,23 @@ func newBenchFlows() *cobra.Command {
 			}
 			defer stop()
 		}
-		for i := range plan {
-			r, err := bench.Flows(&plan[i])
-			if err != nil {
-				return err
-			}
-			if err := printFlows(cmd.OutOrStdout(), &r, format, i == 0); err != nil {
-				return err
-			}
-		}
-		return nil
+		return measureFlows(cmd.OutOrStdout(), plan, format)
 	}
 	return cmd
+}
+
+// measureFlows runs plan, and prints each result when it is there.
+func measureFlows(out io.Writer, plan []bench.FlowsConfig, format benchFormat) error {
+	for i := range plan {
+		r, err := bench.Flows(&plan[i])
+		if err != nil {
+			return err
+		}
+		if err := printFlows(out, &r, format, i == 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exportWorkloads returns the names of all workloads of flow exports.
@@ -80,20 +88,20 @@ func exportWorkloads() (names []string) {
 
 // planFlows returns c for every workload, stage and kind of memory.
 func planFlows(c *bench.FlowsConfig, names, stages, memory []string) ([]bench.FlowsConfig, error) {
+	workloads, err := findExports(names)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkNames("stage", stages, bench.FlowStages()); err != nil {
+		return nil, err
+	}
+	if err := checkNames("memory", memory, memories()); err != nil {
+		return nil, err
+	}
 	var plan []bench.FlowsConfig
-	for _, name := range names {
-		w, err := blast.FindExports(name)
-		if err != nil {
-			return nil, err
-		}
+	for _, w := range workloads {
 		for _, stage := range stages {
-			if !slices.Contains(bench.FlowStages(), stage) {
-				return nil, fmt.Errorf("--stage %q is none of %q", stage, bench.FlowStages())
-			}
 			for _, m := range memory {
-				if m != "hot" && m != "cold" {
-					return nil, fmt.Errorf("--memory %q is neither hot nor cold", m)
-				}
 				one := *c
 				one.Workload, one.Stage, one.Cold = w, stage, m == "cold"
 				plan = append(plan, one)
@@ -127,8 +135,15 @@ func printFlows(out io.Writer, r *bench.FlowsResult, format benchFormat, first b
 }
 
 // simulateFlows prints what becomes of traffic that comes through a router's flow cache.
-func simulateFlows(cmd *cobra.Command, asJSON bool) error {
-	out := cmd.OutOrStdout()
+func simulateFlows(cmd *cobra.Command, format benchFormat) error {
+	if err := checkUnused(cmd, "--cache", "workload", "stage", "memory", "records", "runs",
+		"hostgroups", "cpuprofile"); err != nil {
+		return err
+	}
+	if format == benchGo {
+		return usageError("--output go has no meaning with --cache: it takes no times")
+	}
+	out, asJSON := cmd.OutOrStdout(), format == benchJSON
 	if !asJSON {
 		fmt.Fprintf(out, "%-9s%7s%8s%9s %10s%7s%7s%6s%6s %7s%7s %14s%8s\n", "TRAFFIC", "ACTIVE",
 			"ALIGNED", "SAMPLING", "ERR MEAN", "MAX", "FIRST", "PEAK", "AFTER", "OWN s", "EXTRA",

@@ -34,8 +34,12 @@ queues of 100 GbE would need by these figures, and which of it runs out first.`,
 		if err != nil {
 			return err
 		}
-		if *cores < 1 || *tables < 1 || *queues < 1 || *packets < 1 || *runs < 1 {
-			return usageError("all numbers are at least 1")
+		if err := checkNumbers(
+			number{"cores", *cores, 1, mostCores}, number{"tables", *tables, 1, mostTables},
+			number{"queues", *queues, 1, mostQueues}, number{"packets", *packets, 1, mostUnits},
+			number{"runs", *runs, 1, mostRuns},
+		); err != nil {
+			return err
 		}
 		w, err := blast.Find("W3")
 		if err != nil {
