@@ -108,7 +108,7 @@ func Flows(c *FlowsConfig) (FlowsResult, error) {
 	r.NSPerRecord, r.MRPS, r.Figures = ns, 1e3/ns, figures
 	r.Degraded = append(r.Degraded, c.Degraded...)
 	if f.tables != nil && !f.tables.layout.Networks[0].Direct {
-		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
+		r.Degraded = append(r.Degraded, reasonDirectory)
 	}
 	return r, nil
 }

@@ -9,6 +9,9 @@ type Trial struct {
 	Loss    float64 `json:"loss"`     // part of what was sent
 	Gap     float64 `json:"longest_gap_ms"`
 	Steal   float64 `json:"steal_s"`
+
+	run    *RxRun // what else is known of it
+	allocs uint64
 }
 
 // behind is the part of an offered rate that a generator may stay under: less than that, and it is
@@ -27,6 +30,8 @@ type Rate struct {
 	// Bound says that the generator reached no rate at which more was lost.
 	Bound  bool    `json:"generator_bound"`
 	Trials []Trial `json:"trials"`
+
+	best Trial // the one that PPS and Loss are of
 }
 
 // Search is a binary search for the highest rate with at most a part of loss, as RFC 2544 section
@@ -66,7 +71,7 @@ func (s *Search) Run(trial func(pps float64) (Trial, error)) (r Rate, err error)
 		}
 		if passed {
 			if last.Sent > r.PPS {
-				r.PPS, r.Loss = last.Sent, last.Loss
+				r.PPS, r.Loss, r.best = last.Sent, last.Loss, last
 			}
 			if last.Sent < behind*at || at == s.Highest {
 				r.Bound = true

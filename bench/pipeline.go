@@ -109,7 +109,7 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	}
 	r.FlowTracking, r.Tables = true, p.memory.Bytes()
 	if !p.layout.Networks[0].Direct {
-		r.Degraded = append(r.Degraded, "too little memory for a slot per address: directory used")
+		r.Degraded = append(r.Degraded, reasonDirectory)
 	}
 	r.FlipFigures, err = p.flipFigures()
 	return r, err

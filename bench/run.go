@@ -41,14 +41,12 @@ func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Fig
 	steal := stolen()
 	for i := range perUnit {
 		calibrations, loads = append(calibrations, calibrate()), append(loads, memory.load())
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		before := mallocs()
 		used, units, err := run()
 		if err != nil {
 			return 0, f, err
 		}
-		runtime.ReadMemStats(&after)
-		if n := after.Mallocs - before.Mallocs; i == 0 || n < f.Allocs {
+		if n := mallocs() - before; i == 0 || n < f.Allocs {
 			f.Allocs = n
 		}
 		perUnit[i], seconds[i] = float64(used.Nanoseconds())/float64(units), used.Seconds()
@@ -64,6 +62,16 @@ func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Fig
 	f.Degraded = degraded(perUnit, steal, f.Host)
 	return ns, f, nil
 }
+
+// mallocs returns how often this program has allocated.
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
+
+// reasonDirectory degrades a result of hosts that should have a slot each.
+const reasonDirectory = "too little memory for a slot per address: directory used"
 
 // median returns the median of sorted values.
 func median(sorted []float64) float64 {

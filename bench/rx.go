@@ -24,7 +24,8 @@ type RxConfig struct {
 	Rate      float64
 	Seconds   float64 // of a run, or of a trial
 	Runs      int
-	Force     bool // also where the default route is
+	Force     bool     // also where the default route is
+	Degraded  []string // what is known to be amiss with the machine
 
 	Searches []Search // instead of runs: what each finds is one of RxResult.Rates
 }
@@ -81,6 +82,9 @@ type RxRun struct {
 	Steal float64 `json:"steal_s"` // CPU time of this machine that others had
 }
 
+// ns returns the CPU time of the worker per packet.
+func (r *RxRun) ns() float64 { return r.User + r.System }
+
 func (r *RxRun) loss() float64 {
 	if r.Sent == 0 {
 		return 0
@@ -88,15 +92,20 @@ func (r *RxRun) loss() float64 {
 	return float64(r.Lost.Total()) / float64(r.Sent)
 }
 
-// RxResult is a workload's result: medians of its runs, or what a search found.
+// LiveWorkload names whatever comes to an interface that has no generator of ours.
+const LiveWorkload = "live"
+
+// RxResult is a workload's result: medians of its runs, or what the searches found. Then the
+// figures are those of the trial that passed at the rate of the first, and none where none passed.
 type RxResult struct {
 	Type        string  `json:"type"`
 	Bench       string  `json:"bench"`
-	Workload    string  `json:"workload,omitempty"`
+	Workload    string  `json:"workload"` // LiveWorkload of an interface that is not ours
 	Interface   string  `json:"interface"`
 	Via         string  `json:"via"`
 	Granted     string  `json:"granted"` // zerocopy, copy, generic; of AF_PACKET fanout
 	Offered     float64 `json:"offered_pps,omitempty"`
+	Packets     uint64  `json:"packets"`                     // received in the median run
 	NSPerPacket float64 `json:"cpu_ns_per_packet,omitempty"` // user and system
 	User        float64 `json:"user_ns,omitempty"`
 	System      float64 `json:"system_ns,omitempty"`

@@ -2,7 +2,11 @@ package bench
 
 import (
 	"maps"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"weir/ring/afpacket"
 	"weir/ring/afxdp"
@@ -24,12 +28,18 @@ func TestRx(t *testing.T) {
 			}
 			r, err := Rx(t.Context(), &RxConfig{
 				Via: via, Workload: w, Rate: 20_000, Seconds: 1.2, Runs: 2,
+				Degraded: []string{"a reason"},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Granted == "" || r.Interface != "veth" || r.NSPerPacket <= 0 || len(r.Each) != 2 {
+			if r.Granted == "" || r.Interface != "veth" || r.NSPerPacket <= 0 || len(r.Each) != 2 ||
+				r.Workload != "W2" || r.Packets < 10_000 || len(r.RunsNS) != 2 {
 				t.Errorf("%+v", r)
+			}
+			copied := slices.Contains(r.Degraded, "interface granted "+r.Granted+" mode")
+			if !slices.Contains(r.Degraded, "a reason") || copied != (via == ViaAFXDP) {
+				t.Errorf("degraded: %q", r.Degraded)
 			}
 			for _, run := range r.Each {
 				in := run.Received + run.Lost.Total() - run.Lost[LostTable]
@@ -56,6 +66,62 @@ func TestRxSearch(t *testing.T) {
 	})
 	if err != nil || len(r.Rates) != 2 || r.Rates[1].PPS <= 0 || len(r.Rates[1].Trials) == 0 {
 		t.Errorf("%+v, %v", r, err)
+	}
+	if r.NSPerPacket <= 0 || r.MPPS <= 0 || r.Packets == 0 || len(r.RunsNS) != 1 ||
+		r.Seconds <= 0 || r.Loss != r.Rates[0].Loss {
+		t.Errorf("no figures of the trial that passed: %+v", r)
+	}
+}
+
+// An interface at which nothing happens, or which goes away, has no figures.
+func TestRxNothing(t *testing.T) {
+	f := func(c RxConfig, while func(l *lab.Lab) error, want string) {
+		t.Helper()
+		l := lab.New(t, lab.Options{})
+		c.Interface, c.Home, c.Runs = lab.Sut.Interface(0), blast.Home4(), 1
+		over := make(chan error, 1)
+		go func() { over <- while(l) }()
+		err := l.Sut().Do(func() error {
+			_, err := Rx(t.Context(), &c)
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", c.Via, err, want)
+		}
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, via := range []string{ViaAFXDP, ViaAFPacket} {
+		f(RxConfig{Via: via, Seconds: 0.2}, func(*lab.Lab) error { return nil },
+			"no packet came to mirror0 in 200ms")
+		f(RxConfig{Via: via, Seconds: 1.5}, func(l *lab.Lab) error {
+			time.Sleep(700 * time.Millisecond)
+			return l.Remove(0)
+		}, "interface mirror0 is gone")
+	}
+}
+
+// What comes to an interface that is not ours is "live", at no rate that we know.
+func TestRxLive(t *testing.T) {
+	l := lab.New(t, lab.Options{})
+	src, dst := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("10.0.0.1")
+	frame := lab.UDPFrame(src, dst, 1, 2, 60)
+	stream := l.Stream(0, [][]byte{frame})
+	c := RxConfig{
+		Via: ViaAFPacket, Interface: lab.Sut.Interface(0), Home: blast.Home4(), Rate: 5e5,
+		Seconds: 0.5, Runs: 1,
+	}
+	var r RxResult
+	err := l.Sut().Do(func() (err error) {
+		r, err = Rx(t.Context(), &c)
+		return err
+	})
+	if err != nil || r.Workload != LiveWorkload || r.Offered != 0 || r.Packets == 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := stream.Stop(); err != nil {
+		t.Error(err)
 	}
 }
 

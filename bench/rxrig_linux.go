@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -34,6 +35,7 @@ type rig struct {
 	tables *tables
 	worker *fastpath.Worker
 	stop   atomic.Bool
+	index  int // of an interface that is not ours
 	thread int // the worker's
 	ask    chan chan time.Duration
 	asked  atomic.Bool
@@ -90,6 +92,11 @@ func newRig(c *RxConfig) (r *rig, err error) {
 	}
 	if err := in(func() error { return r.open(name) }); err != nil {
 		return r, err
+	}
+	if r.gen == nil {
+		if r.index, err = r.found(); err != nil {
+			return r, err
+		}
 	}
 	r.tables, err = newTablesWithin(counters.NewLayout, []netip.Prefix{home}, 1, rxBudget)
 	if err != nil {
@@ -284,7 +291,7 @@ func (r *rig) run(ctx context.Context, pps float64) (out RxRun, err error) {
 	err = r.control(over, &sum, &fill)
 	sending.Wait()
 	out.Seconds = time.Since(start).Seconds()
-	if err = errors.Join(err, failed, ctx.Err()); err != nil {
+	if err = errors.Join(err, failed, ctx.Err(), r.there()); err != nil {
 		return out, err
 	}
 	time.Sleep(settle)
@@ -305,6 +312,27 @@ func (r *rig) run(ctx context.Context, pps float64) (out RxRun, err error) {
 	out.account(r.places().since(before), sum.Shed, r.gen != nil)
 	out.perPacket(after-used, float64(own)/float64(max(1, all)))
 	return out, nil
+}
+
+// found returns the index of an interface that is not ours.
+func (r *rig) found() (int, error) {
+	i, err := net.InterfaceByName(r.config.Interface)
+	if err != nil {
+		return 0, fmt.Errorf("interface %s is gone: %w", r.config.Interface, err)
+	}
+	return i.Index, nil
+}
+
+// there says that the interface that packets are expected at is not there any more.
+func (r *rig) there() error {
+	if r.gen != nil {
+		return nil
+	}
+	index, err := r.found()
+	if err == nil && index != r.index {
+		err = fmt.Errorf("interface %s is gone: another has its name", r.config.Interface)
+	}
+	return err
 }
 
 // flipEvery is how often the tables are exchanged, as the daemon does.

@@ -121,7 +121,7 @@ func (o *rxOptions) plan(cmd *cobra.Command, args []string) ([]bench.RxConfig, e
 	}
 	c := bench.RxConfig{
 		Interface: name, Via: o.via, Rate: o.rate, Seconds: o.trial.Seconds(), Runs: o.runs,
-		Force: o.force,
+		Force: o.force, Degraded: benchDegraded(),
 	}
 	if name != "" {
 		if err := checkUnused(cmd, "an interface: a veth has a generator", "workload", "rate",

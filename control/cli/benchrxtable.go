@@ -34,6 +34,10 @@ func printRx(w io.Writer, r *bench.RxResult) error {
 	for i := range r.Rates {
 		printRate(w, &r.Rates[i])
 	}
+	if len(r.Each) == 0 && r.NSPerPacket > 0 {
+		fmt.Fprintf(w, "at the first: %.1f ns of CPU time per packet: user %.1f, system %.1f\n",
+			r.NSPerPacket, r.User, r.System)
+	}
 	for i := range r.Hold {
 		printHold(w, i+1, &r.Hold[i])
 	}
