@@ -8,10 +8,12 @@ import (
 
 // FlipFigures say what an epoch flip costs the worker, and for how long it is ever away.
 type FlipFigures struct {
-	Flip      float64 `json:"flip_ns"`          // at a burst's edge, median, wall time
-	After     float64 `json:"after_flip"`       // the 10 ms after a flip against the median 10 ms
-	AfterMost float64 `json:"after_flip_worst"` // the worst of these
-	Gap       float64 `json:"longest_gap_us"`   // from the end of a burst to the next's, wall time
+	Flip float64 `json:"flip_ns"` // at a burst's edge, median, wall time
+	// The 10 ms after a flip against the median 10 ms, and the worst of these; absent where no
+	// run had such.
+	After     float64 `json:"after_flip,omitempty"`
+	AfterMost float64 `json:"after_flip_worst,omitempty"`
+	Gap       float64 `json:"longest_gap_us"` // from the end of a burst to the next's, wall time
 }
 
 const (

@@ -49,9 +49,8 @@ type FlowsResult struct {
 	Records     int     `json:"records"` // per run
 	NSPerRecord float64 `json:"cpu_ns_per_record"`
 	MRPS        float64 `json:"mrps"`
-	Flips       int     `json:"flips"`
-	Hosts       int     `json:"hosts"` // active in the last whole second
-	Samples     uint64  `json:"samples"`
+	Flows       bool    `json:"flow_tracking"` // whether records were counted
+	*Counted
 	Figures
 }
 
@@ -67,7 +66,8 @@ type flows struct {
 	batch   ring.Batch
 	arrival decode.Arrival
 	records [ring.BurstSize]decode.Record
-	result  FlowsResult
+	counts  Counted
+	last    int // records of the last run
 }
 
 // decoder is netflow.Decoder or sflow.Decoder.
@@ -94,20 +94,26 @@ func Flows(c *FlowsConfig) (FlowsResult, error) {
 	if _, _, err := f.run(warm); err != nil {
 		return FlowsResult{}, err
 	}
+	f.counts = Counted{}
 	ns, figures, err := repeat(c.Runs, func() (time.Duration, int, error) {
 		used, records, err := f.run(c.Records)
-		f.result.Records = records
+		f.last = records
 		return used, records, err
 	})
 	if err != nil {
 		return FlowsResult{}, err
 	}
-	r := f.result
-	r.Type, r.Bench, r.Workload, r.Stage = "bench", "flows", c.Workload.Name, c.Stage
-	r.Memory = memoryName(!c.Cold)
-	r.NSPerRecord, r.MRPS, r.Figures = ns, 1e3/ns, figures
+	r := FlowsResult{
+		Type: "bench", Bench: "flows", Workload: c.Workload.Name, Stage: c.Stage,
+		Memory: memoryName(!c.Cold), Records: f.last, NSPerRecord: ns, MRPS: 1e3 / ns,
+		Figures: figures,
+	}
 	r.Degraded = append(r.Degraded, c.Degraded...)
-	if f.tables != nil && !f.tables.layout.Networks[0].Direct {
+	if f.tables == nil {
+		return r, nil
+	}
+	r.Flows, r.Counted = true, &f.counts
+	if !f.tables.layout.Networks[0].Direct {
 		r.Degraded = append(r.Degraded, reasonDirectory)
 	}
 	return r, nil
@@ -212,7 +218,7 @@ func (f *flows) control() error {
 	}
 	for f.worker.Samples.Front() != nil {
 		f.worker.Samples.Advance()
-		f.result.Samples++
+		f.counts.Samples++
 	}
 	t := f.tables
 	if f.source.clock-t.flipped < int64(time.Second) {
@@ -222,7 +228,7 @@ func (f *flows) control() error {
 	if err := t.flip(f.worker); err != nil {
 		return err
 	}
-	f.result.Hosts = t.merger.Len()
-	f.result.Flips++
+	f.counts.Hosts = t.merger.Len()
+	f.counts.Flips++
 	return nil
 }

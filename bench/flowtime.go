@@ -14,6 +14,7 @@ import (
 type FlowTime struct {
 	Type     string `json:"type"`
 	Bench    string `json:"bench"`
+	Workload string `json:"workload"` // traffic and cache: what tells results apart
 	Traffic  string `json:"traffic"`
 	ActiveMS int64  `json:"active_ms"` // the active timeout; 0: none
 	Aligned  bool   `json:"aligned"`
@@ -47,6 +48,9 @@ type FlowTime struct {
 	NaiveMean float64 `json:"naive_mean_error"`
 	NaiveMax  float64 `json:"naive_max_error"`
 	NaivePeak float64 `json:"naive_peak"`
+
+	Host     Host     `json:"host"`
+	Degraded []string `json:"degraded"` // never: nothing depends on the machine
 }
 
 // flowTime is the simulation: a router, and a collector that counts as weir does.
@@ -179,6 +183,7 @@ func (s *flowTime) conclude() {
 	r := &s.result
 	r.Type, r.Bench, r.Traffic = "bench", "flowcache", s.traffic.Name
 	r.ActiveMS, r.Aligned = s.cache.Active.Milliseconds(), s.cache.Aligned
+	r.Workload, r.Host, r.Degraded = s.name(), ThisHost(), []string{}
 	r.Sampling, r.Told = s.cache.Sampling, uint64(math.Round(s.exact))
 	first := 0
 	for first < len(s.shown)-1 && s.naive[first] == 0 {
@@ -212,6 +217,16 @@ func (s *flowTime) conclude() {
 	}
 	r.Peak, r.PeakAfter = highest(s.shown[:to])/truth, highest(s.shown[to:])/truth
 	r.NaivePeak = highest(s.naive) / truth
+}
+
+// name is that of the case, as in flood/60s/1:100.
+func (s *flowTime) name() string {
+	c := &s.cache
+	aligned := ""
+	if c.Aligned {
+		aligned = "/aligned"
+	}
+	return fmt.Sprintf("%s/%.0fs%s/1:%d", s.traffic.Name, c.Active.Seconds(), aligned, c.Sampling)
 }
 
 // detection returns how long after the first packet the first second ended that shows more than

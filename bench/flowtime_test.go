@@ -120,3 +120,18 @@ func TestRouter(t *testing.T) {
 		}
 	}
 }
+
+// A result tells its case, so that no two of what the command runs have one name.
+func TestFlowTimeName(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range FlowTimeCases() {
+		s := &flowTime{traffic: c.Traffic, cache: c.Cache}
+		if seen[s.name()] {
+			t.Errorf("%s twice", s.name())
+		}
+		seen[s.name()] = true
+	}
+	if !seen["flood/60s/aligned/1:1"] || !seen["flood/60s/1:100"] {
+		t.Errorf("%v", seen)
+	}
+}

@@ -31,6 +31,8 @@ type MergeResult struct {
 	Workload string  `json:"workload"`
 	Workers  int     `json:"workers"`
 	Hosts    int     `json:"hosts"`
+	PerHost  float64 `json:"cpu_ns_per_host"` // merged and judged
+	Flows    bool    `json:"flow_tracking"`
 	Merge    float64 `json:"merge_ms"`        // of all tables: the core that takes longest
 	Serial   float64 `json:"merge_serial_ms"` // of it: while the other cores wait
 	Judge    float64 `json:"judge_ms"`        // of all hosts, none near a limit
@@ -71,7 +73,7 @@ func Merge(c MergeConfig) (r MergeResult, err error) {
 	for _, list := range []*[]float64{&m.merging, &m.serial, &m.judging} {
 		*list = make([]float64, 0, c.Runs)
 	}
-	_, figures, err := repeat(c.Runs, m.second)
+	ns, figures, err := repeat(c.Runs, m.second)
 	if err != nil {
 		return r, err
 	}
@@ -82,7 +84,7 @@ func Merge(c MergeConfig) (r MergeResult, err error) {
 		Type: "bench", Bench: "merge", Workers: c.Workers, Hosts: m.merger.Len(),
 		Workload: fmt.Sprintf("%d hosts x %d", c.Hosts, c.Workers),
 		Merge:    median(m.merging), Serial: median(m.serial), Judge: median(m.judging),
-		Tables: m.layout.Memory(), Figures: figures,
+		Tables: m.layout.Memory(), Figures: figures, PerHost: ns, Flows: true,
 	}
 	r.Cores = c.Cores
 	r.Slot = r.Merge * 1e6 / float64(c.Hosts*c.Workers)

@@ -52,11 +52,9 @@ type PipelineResult struct {
 	NSPerPacket  float64 `json:"cpu_ns_per_packet"`
 	MPPS         float64 `json:"mpps"`
 	FlowTracking bool    `json:"flow_tracking"`
-	Flips        int     `json:"flips"`
-	Hosts        int     `json:"hosts"` // active in the last whole second
-	Samples      uint64  `json:"samples"`
-	Hints        uint64  `json:"hints"`
-	Tables       uint64  `json:"table_bytes"` // both generations, directory and merged table
+	// Tables are both generations, directory and merged table.
+	Tables uint64 `json:"table_bytes,omitempty"`
+	*Counted
 	*FlipFigures
 	Figures
 }
@@ -75,7 +73,7 @@ type pipeline struct {
 	step   func() (int, error)    // takes one burst, returns its frames
 	batch  ring.Batch             // of StageRing
 	flips  flipTimes
-	result PipelineResult
+	counts Counted
 }
 
 // Pipeline measures weir's half of the work per packet on one core: rings, decoding, lookup,
@@ -93,6 +91,7 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 		return PipelineResult{}, err
 	}
 	p.flips.reset()
+	p.counts = Counted{}
 	ns, figures, err := repeat(c.Runs, func() (time.Duration, int, error) {
 		used, err := p.run(c.Packets)
 		return used, c.Packets, err
@@ -100,14 +99,17 @@ func Pipeline(c PipelineConfig) (PipelineResult, error) {
 	if err != nil {
 		return PipelineResult{}, err
 	}
-	r := p.result
-	r.Type, r.Bench, r.Workload, r.Packets = "bench", "pipeline", c.Workload.Name, c.Packets
-	r.Stage, r.NSPerPacket, r.MPPS, r.Figures = p.config.Stage, ns, 1e3/ns, figures
-	r.Memory, r.Degraded = memoryName(c.Hot), append(r.Degraded, c.Degraded...)
+	r := PipelineResult{
+		Type: "bench", Bench: "pipeline", Workload: c.Workload.Name, Packets: c.Packets,
+		Stage: p.config.Stage, Memory: memoryName(c.Hot), NSPerPacket: ns, MPPS: 1e3 / ns,
+		Figures: figures,
+	}
+	r.Degraded = append(r.Degraded, c.Degraded...)
 	if r.Stage == StageRing {
 		return r, nil
 	}
-	r.FlowTracking, r.Tables = true, p.memory.Bytes()
+	counted := p.counts // what is measured below counts too
+	r.FlowTracking, r.Tables, r.Counted = true, p.memory.Bytes(), &counted
 	if !p.layout.Networks[0].Direct {
 		r.Degraded = append(r.Degraded, reasonDirectory)
 	}
@@ -195,11 +197,11 @@ func (p *pipeline) control() error {
 	}
 	for p.Samples.Front() != nil {
 		p.Samples.Advance()
-		p.result.Samples++
+		p.counts.Samples++
 	}
 	for p.Hints.Front() != nil {
 		p.Hints.Advance()
-		p.result.Hints++
+		p.counts.Hints++
 	}
 	if int64(p.clock)-p.flipped < int64(time.Second) {
 		return nil
@@ -212,8 +214,8 @@ func (p *pipeline) control() error {
 	if shed > 0 {
 		return fmt.Errorf("measure the worker: %d packets were left out under overload", shed)
 	}
-	p.result.Hosts = p.merger.Len()
-	p.result.Flips++
+	p.counts.Hosts = p.merger.Len()
+	p.counts.Flips++
 	p.flips.flipped()
 	return nil
 }

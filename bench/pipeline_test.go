@@ -35,7 +35,9 @@ func TestPipeline(t *testing.T) {
 		if !testing.Short() && (r.Flips == 0 || r.Hosts != wantHosts) {
 			t.Errorf("%s: %d flips, %d hosts, want %d", workload, r.Flips, r.Hosts, wantHosts)
 		}
-		if workload == "W1" && (r.Hints == 0 || r.Samples == 0) {
+		// A host hints once an epoch, the first time while the caches are warmed.
+		hinted := r.Hints > 0 || testing.Short()
+		if workload == "W1" && (!hinted || r.Samples == 0) {
 			t.Errorf("limits are not armed: %d hints, %d samples", r.Hints, r.Samples)
 		}
 	}

@@ -26,6 +26,14 @@ type Figures struct {
 	Degraded []string `json:"degraded"` // why the machine is not at its best
 }
 
+// Counted is what a worker counted in all runs together; a stage without tables has none.
+type Counted struct {
+	Flips   int    `json:"flips"`
+	Hosts   int    `json:"hosts,omitempty"` // active in the last whole second, where there was one
+	Samples uint64 `json:"samples"`
+	Hints   uint64 `json:"hints,omitempty"`
+}
+
 // repeat calls run, which returns the CPU time that it took for how many units, so many times. It
 // returns the median of nanoseconds per unit.
 func repeat(runs int, run func() (time.Duration, int, error)) (ns float64, f Figures, err error) {

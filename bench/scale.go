@@ -29,6 +29,7 @@ type ScaleResult struct {
 	Packets     int     `json:"packets"` // per worker and run
 	NSPerPacket float64 `json:"cpu_ns_per_packet"`
 	MPPS        float64 `json:"mpps"` // of all workers
+	Flows       bool    `json:"flow_tracking"`
 	Tables      uint64  `json:"table_bytes"`
 	Figures
 }
@@ -86,7 +87,7 @@ func Scale(c *ScaleConfig) (r ScaleResult, err error) {
 	}
 	r.Type, r.Bench, r.Workload, r.Packets = "bench", "scale", c.Workload.Name, c.Packets
 	r.NSPerPacket, r.MPPS, r.Figures = ns, 1e3/ns*float64(c.Workers), figures
-	r.Cores = c.Workers
+	r.Cores, r.Flows = c.Workers, true
 	r.Degraded = append(r.Degraded, c.Degraded...)
 	if c.Workers > runtime.NumCPU() {
 		r.Degraded = append(r.Degraded, "more workers than processors")

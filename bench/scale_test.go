@@ -29,6 +29,9 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.PerHost < r.Lowest || r.PerHost > r.Highest || !r.Flows {
+		t.Errorf("%v ns per host, %v to %v", r.PerHost, r.Lowest, r.Highest)
+	}
 	if r.Hosts != hosts || r.Allocs != 0 || r.Merge <= 0 || r.Judge <= 0 || len(r.RunsNS) != 3 {
 		t.Errorf("%+v", r)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -186,15 +187,31 @@ func printPipeline(
 			"WORKLOAD", "STAGE", "MEMORY", "CPU ns/pkt", "LOWEST–HIGHEST", "Mpps", "ALLOCS",
 			"HOSTS", "ns/MUL", "ns/LOAD", "FLIP ns", "AFTER FLIP", "LONGEST GAP")
 	}
-	_, err = fmt.Fprintf(out, "%-9s%-7s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10d%8.2f%8.0f", r.Workload,
-		r.Stage, r.Memory, r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs, r.Hosts,
-		r.Calibration, r.Load)
-	if f := r.FlipFigures; f != nil {
-		_, err = fmt.Fprintf(out, "%8.0f%5.2f–%4.2f×%9.0f µs", f.Flip, f.After, f.AfterMost, f.Gap)
-	}
-	fmt.Fprintln(out)
+	_, err = fmt.Fprintf(out, "%-9s%-7s%-7s%11.1f%9.1f–%6.1f%8.1f%7d%10s%8.2f%8.0f%s\n", r.Workload,
+		r.Stage, r.Memory, r.NSPerPacket, r.Lowest, r.Highest, r.MPPS, r.Allocs,
+		hostsText(r.Counted), r.Calibration, r.Load, flipText(r.FlipFigures))
 	for _, why := range r.Degraded {
 		_, err = fmt.Fprintf(out, "         degraded: %s\n", why)
 	}
 	return err
+}
+
+// hostsText is how many hosts were active in a second; none was seen to its end in short runs.
+func hostsText(c *bench.Counted) string {
+	if c == nil || c.Flips == 0 {
+		return "–"
+	}
+	return strconv.Itoa(c.Hosts)
+}
+
+// flipText is what a flip costs, as far as that was measured.
+func flipText(f *bench.FlipFigures) string {
+	if f == nil {
+		return fmt.Sprintf("%8s%11s%12s", "–", "–", "–")
+	}
+	after := "–"
+	if f.After > 0 {
+		after = fmt.Sprintf("%.2f–%.2f×", f.After, f.AfterMost)
+	}
+	return fmt.Sprintf("%8.0f%11s%9.0f µs", f.Flip, after, f.Gap)
 }

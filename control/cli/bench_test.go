@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func TestBenchPipeline(t *testing.T) {
 	}
 	if r.Type != "bench" || r.Bench != "pipeline" || r.Workload != "W1" || r.Stage != "ring" ||
 		r.Cores != 1 || len(r.RunsNS) != 3 || r.Allocs != 0 || r.NSPerPacket <= 0 ||
-		r.Calibration <= 0 || r.Host.Go == "" || r.FlipFigures != nil {
+		r.Calibration <= 0 || r.Host.Go == "" || r.FlipFigures != nil || r.Counted != nil {
 		t.Errorf("%+v", r)
 	}
 	if status, out, _ := run(small + "-o go"); status != exitOK ||
@@ -32,6 +33,31 @@ func TestBenchPipeline(t *testing.T) {
 		if status, _, _ := run("bench pipeline " + args); status != exitUsage {
 			t.Errorf("%q: exit %d", args, status)
 		}
+	}
+}
+
+// A run too short for a second of the stream tells of no flip and no hosts, as JSON and as a table.
+func TestBenchPipelineShort(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("the tables take more than 32 bits can address")
+	}
+	const short = "bench pipeline --workload W1 --packets 10 --runs 2 "
+	status, out, _ := run(short + "-o json")
+	var keys map[string]any
+	if err := json.Unmarshal([]byte(out), &keys); err != nil || status != exitOK {
+		t.Fatalf("exit %d, %q: %v", status, out, err)
+	}
+	for _, key := range []string{"hosts", "after_flip", "after_flip_worst"} {
+		if v, is := keys[key]; is {
+			t.Errorf("%s is %v", key, v)
+		}
+	}
+	if n, is := keys["samples"].(float64); !is || n > 20 || keys["flips"] != 0.0 {
+		t.Errorf("of 20 packets %v samples, %v flips", keys["samples"], keys["flips"])
+	}
+	status, out, _ = run(short)
+	if status != exitOK || strings.Contains(out, "0.00–0.00×") || strings.Count(out, " – ") < 2 {
+		t.Errorf("exit %d, %q", status, out)
 	}
 }
 

@@ -125,9 +125,9 @@ func printFlows(out io.Writer, r *bench.FlowsResult, format benchFormat, first b
 		fmt.Fprintf(out, "%-9s%-11s%-7s%10s%16s%8s%8s%9s%8s%8s\n", "WORKLOAD", "STAGE", "MEMORY",
 			"CPU ns/rec", "LOWEST–HIGHEST", "Mrps", "ALLOCS", "HOSTS", "ns/MUL", "ns/LOAD")
 	}
-	_, err := fmt.Fprintf(out, "%-9s%-11s%-7s%10.1f%9.1f–%6.1f%8.1f%8d%9d%8.2f%8.0f\n", r.Workload,
-		r.Stage, r.Memory, r.NSPerRecord, r.Lowest, r.Highest, r.MRPS, r.Allocs, r.Hosts,
-		r.Calibration, r.Load)
+	_, err := fmt.Fprintf(out, "%-9s%-11s%-7s%10.1f%9.1f–%6.1f%8.1f%8d%9s%8.2f%8.0f\n", r.Workload,
+		r.Stage, r.Memory, r.NSPerRecord, r.Lowest, r.Highest, r.MRPS, r.Allocs,
+		hostsText(r.Counted), r.Calibration, r.Load)
 	for _, why := range r.Degraded {
 		_, err = fmt.Fprintf(out, "         degraded: %s\n", why)
 	}

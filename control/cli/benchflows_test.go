@@ -24,6 +24,9 @@ func TestBenchFlows(t *testing.T) {
 		r.Records < 50_000 || r.Allocs != 0 || r.NSPerRecord <= 0 || r.Host.Go == "" {
 		t.Errorf("exit %d: %+v", status, r)
 	}
+	if r.Counted != nil || r.Flows {
+		t.Errorf("decoding counts: %+v", r.Counted)
+	}
 	for _, args := range []string{
 		"--workload W1", "--stage print", "--memory tepid", "--runs 0",
 	} {
