@@ -1,12 +1,8 @@
 package bench
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -21,13 +17,11 @@ const (
 	Missing = "missing" // one of the files has no such result
 )
 
-// maxResultLine bounds a line of a file of results.
-const maxResultLine = 16 << 20
-
-// Times beyond these are no measurements.
+// Where a side has fewer runs than fewRuns, and no order of them would be beyond chance, a
+// difference of fewEffect is taken for one.
 const (
-	leastSample = 1e-9
-	mostSample  = 1e15
+	fewRuns   = 4
+	fewEffect = 0.1
 )
 
 // CompareConfig says when a difference counts.
@@ -48,7 +42,7 @@ type Comparison struct {
 	Old      float64 `json:"old"`  // medians
 	New      float64 `json:"new"`
 	Delta    float64 `json:"delta"` // New/Old - 1
-	P        float64 `json:"p"`     // probability that chance makes such a difference
+	P        float64 `json:"p"`     // probability that chance makes such a difference; few runs: 1
 	OldRuns  int     `json:"old_runs"`
 	NewRuns  int     `json:"new_runs"`
 	Outcome  string  `json:"outcome"`
@@ -56,127 +50,10 @@ type Comparison struct {
 	Note     string  `json:"note,omitempty"`    // what weakens the comparison
 }
 
-// Results are the samples of a file of results.
-type Results struct {
-	names   []resultName
-	samples map[resultName]*sample
-}
-
-// resultName tells results apart.
-type resultName struct {
-	bench, workload, unit string
-}
-
-// sample is what a file says of one workload.
-type sample struct {
-	values      []float64
-	calibrated  []float64 // values by calibration; empty where one had none
-	calibration float64   // of the last line
-	degraded    bool
-}
-
-// resultLine is what every line of results has that Compare looks at.
-type resultLine struct {
-	Type        string    `json:"type"`
-	Bench       string    `json:"bench"`
-	Workload    string    `json:"workload"`
-	Stage       string    `json:"stage"`
-	Memory      string    `json:"memory"`
-	Cores       int       `json:"cores"`
-	RunsNS      []float64 `json:"runs_ns"`
-	DelaysMS    []float64 `json:"delays_ms"`
-	Calibration float64   `json:"calibration_ns"`
-	Degraded    []string  `json:"degraded"`
-}
-
-// ReadResults reads JSON lines as the benchmarks write them; name stands in errors, which say at
-// which line of it what is wrong. Several lines for one workload add up.
-func ReadResults(name string, r io.Reader) (*Results, error) {
-	out := &Results{samples: map[resultName]*sample{}}
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxResultLine)
-	number := 0
-	for lines.Scan() {
-		number++
-		text := bytes.TrimSpace(lines.Bytes())
-		if len(text) == 0 {
-			continue
-		}
-		if err := out.add(text); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, number+1, err)
-	}
-	if len(out.names) == 0 {
-		return nil, fmt.Errorf("%s:%d: no results", name, number)
-	}
-	return out, nil
-}
-
-func (r *Results) add(text []byte) error {
-	var l resultLine
-	if err := json.Unmarshal(text, &l); err != nil {
-		return fmt.Errorf("not a result: %w", err)
-	}
-	if l.Type == "fit" { // computed from the others
-		return nil
-	}
-	values, unit := l.RunsNS, "ns"
-	if len(l.DelaysMS) > 0 {
-		values, unit = l.DelaysMS, "ms"
-	}
-	switch {
-	case l.Type != "bench":
-		return fmt.Errorf(`not a result: "type" is %q, not "bench"`, l.Type)
-	case l.Bench == "" || l.Workload == "":
-		return errors.New(`not a result: "bench" or "workload" is missing`)
-	case len(values) == 0:
-		return errors.New(`no samples: neither "runs_ns" nor "delays_ms"`)
-	}
-	for _, v := range values {
-		if !(v > leastSample && v < mostSample) {
-			return fmt.Errorf("a sample is %v", v)
-		}
-	}
-	if l.Calibration != 0 && !(l.Calibration > leastSample && l.Calibration < mostSample) {
-		return fmt.Errorf("the calibration is %v", l.Calibration)
-	}
-	name := l.name(unit)
-	s := r.samples[name]
-	if s == nil {
-		s = &sample{}
-		r.samples[name] = s
-		r.names = append(r.names, name)
-	}
-	s.values = append(s.values, values...)
-	s.calibration, s.degraded = l.Calibration, s.degraded || len(l.Degraded) > 0
-	for _, v := range values {
-		if l.Calibration > 0 {
-			s.calibrated = append(s.calibrated, v/l.Calibration)
-		}
-	}
-	return nil
-}
-
-// name returns what tells l's result from the others of a file.
-func (l *resultLine) name(unit string) resultName {
-	workload := l.Workload
-	for _, part := range []string{l.Stage, l.Memory} {
-		if part != "" && part != StageWorker {
-			workload += "/" + part
-		}
-	}
-	if l.Cores > 1 {
-		workload += fmt.Sprintf("/%d cores", l.Cores)
-	}
-	return resultName{l.Bench, workload, unit}
-}
-
 // Compare returns a Comparison for each workload of either file, in the order of before's and then
 // of those that only after has. The test is Mann and Whitney's, which assumes nothing of how
-// times are distributed (golang.org/x/perf/benchmath). The error says that no workload is in both.
+// times are distributed (golang.org/x/perf/benchmath); where there are too few runs for it, the
+// effect decides alone. The error says that no workload is in both.
 func Compare(before, after *Results, c CompareConfig) (list []Comparison, err error) {
 	common := 0
 	for _, name := range before.names {
@@ -219,27 +96,59 @@ func compare(name resultName, before, after *sample, c CompareConfig) Comparison
 	if before.degraded || after.degraded {
 		note = join(note, "degraded")
 	}
+	r := Comparison{
+		Type: "compare", Bench: name.bench, Workload: name.workload, Unit: unit, Note: note,
+	}
+	r.judge(old, now, c)
+	return r
+}
+
+// judge fills in what the samples say.
+func (r *Comparison) judge(old, now []float64, c CompareConfig) {
 	thresholds := &benchmath.Thresholds{CompareAlpha: c.Alpha}
 	// NewSample sorts what it is given.
 	a := benchmath.NewSample(slices.Clone(old), thresholds)
 	b := benchmath.NewSample(slices.Clone(now), thresholds)
-	test := benchmath.AssumeNothing.Compare(a, b)
-	for _, w := range test.Warnings {
-		note = join(note, w.Error())
-	}
-	r := Comparison{
-		Type: "compare", Bench: name.bench, Workload: name.workload, Unit: unit,
-		Old: median(a.Values), New: median(b.Values), P: test.P,
-		OldRuns: test.N1, NewRuns: test.N2, Outcome: Same, Note: note,
-	}
-	r.Delta = r.New/r.Old - 1
-	if r.P < c.Alpha && math.Abs(r.Delta) >= c.Effect {
-		r.Outcome = Gain
-		if r.Delta > 0 {
-			r.Outcome = Loss
+	r.Old, r.New, r.OldRuns, r.NewRuns = median(a.Values), median(b.Values), len(old), len(now)
+	r.Delta, r.P, r.Outcome = r.New/r.Old-1, 1, Same
+	effect := c.Effect
+	if few := min(len(old), len(now)); few < fewRuns && leastP(len(old), len(now)) >= c.Alpha {
+		const rounding = 1e-9
+		effect = max(effect, fewEffect) - rounding
+		r.Note = join(r.Note, runsText(few))
+	} else {
+		test := benchmath.AssumeNothing.Compare(a, b)
+		for _, w := range test.Warnings {
+			r.Note = join(r.Note, w.Error())
+		}
+		if r.P = test.P; r.P >= c.Alpha {
+			return
 		}
 	}
-	return r
+	if math.Abs(r.Delta) < effect {
+		return
+	}
+	r.Outcome = Gain
+	if (r.Delta > 0) != (r.Unit == unitRate) { // of rates the higher is the better
+		r.Outcome = Loss
+	}
+}
+
+func runsText(few int) string {
+	if few == 1 {
+		return "single run"
+	}
+	return "few runs"
+}
+
+// leastP returns the probability that all of m samples are by chance below all of n, or above: the
+// least that the test can find.
+func leastP(m, n int) float64 {
+	orders := 1.0
+	for i := 1; i <= min(m, n); i++ {
+		orders *= float64(max(m, n)+i) / float64(i)
+	}
+	return 2 / orders
 }
 
 func join(a, b string) string {

@@ -53,6 +53,9 @@ type FlowTime struct {
 	Degraded []string `json:"degraded"` // never: nothing depends on the machine
 }
 
+// benchFlowCache is what results of SimulateFlows are called.
+const benchFlowCache = "flowcache"
+
 // flowTime is the simulation: a router, and a collector that counts as weir does.
 type flowTime struct {
 	traffic FlowTraffic
@@ -181,7 +184,7 @@ func (s *flowTime) spreadEvenly(from int64, packets float64, duration int64) {
 // conclude compares.
 func (s *flowTime) conclude() {
 	r := &s.result
-	r.Type, r.Bench, r.Traffic = "bench", "flowcache", s.traffic.Name
+	r.Type, r.Bench, r.Traffic = "bench", benchFlowCache, s.traffic.Name
 	r.ActiveMS, r.Aligned = s.cache.Active.Milliseconds(), s.cache.Aligned
 	r.Workload, r.Host, r.Degraded = s.name(), ThisHost(), []string{}
 	r.Sampling, r.Told = s.cache.Sampling, uint64(math.Round(s.exact))

@@ -92,6 +92,9 @@ func (r *RxRun) loss() float64 {
 	return float64(r.Lost.Total()) / float64(r.Sent)
 }
 
+// rxVeth is the interface of results where we send.
+const rxVeth = "veth"
+
 // LiveWorkload names whatever comes to an interface that has no generator of ours.
 const LiveWorkload = "live"
 

@@ -31,7 +31,7 @@ func Rx(ctx context.Context, c *RxConfig) (out RxResult, err error) {
 		Granted: r.granted(), Flows: true,
 	}
 	if c.Interface == "" {
-		out.Interface, out.Offered = "veth", c.Rate
+		out.Interface, out.Offered = rxVeth, c.Rate
 	} else {
 		out.Workload = LiveWorkload
 	}

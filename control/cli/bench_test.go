@@ -89,6 +89,23 @@ func TestBenchCompare(t *testing.T) {
 	f(old+" "+slow+" --effect 20", exitOK, "")
 	f(old+" "+torn, exitFailed, "torn.json:1: not a result")
 	f(old+" "+filepath.Join(dir, "none"), exitFailed, "none")
+	const one = `{"type":"bench","bench":"pipeline","workload":"W2","cores":1,"packets":30000000,` +
+		`"seconds":1.1,"cpu_ns_per_packet":36.1,"mpps":27.7,"allocs":0,"flow_tracking":true,` +
+		`"host":{"cpu":"…","kernel":"…","go":"go1.26.8","huge_pages":true},"degraded":[]}` + "\n"
+	single := file("one.json", one)
+	twice := file("twice.json", strings.Replace(one, "36.1", "72.2", 1))
+	f(single+" "+single, exitOK, "")
+	text := f(single+" "+twice, exitUnmet, "1 of 1 workloads")
+	if !strings.Contains(text, "single run") {
+		t.Errorf("%q", text)
+	}
+	peers, err := filepath.Glob("../../bench/results/*.json")
+	if err != nil || len(peers) == 0 {
+		t.Errorf("%d files of results: %v", len(peers), err)
+	}
+	for _, name := range peers {
+		f(name+" "+name, exitOK, "")
+	}
 	f(old+" "+slow+" --alpha 0", exitUsage, "--alpha")
 	f(old, exitUsage, "")
 	var r bench.Comparison

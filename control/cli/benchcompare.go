@@ -18,7 +18,10 @@ func newBenchCompare() *cobra.Command {
 		Long: `Compare two files of results as "weir bench … -o json" writes them, workload by
 workload. A difference counts when it is at least --effect of the old median and chance would make
 it in fewer than --alpha of all cases (Mann-Whitney U test of the single runs). It takes four runs
-on each side to show anything at 0.05, and ten to trust it.`,
+on each side to show anything at 0.05, and ten to trust it. A line without runs is a single run of
+its cpu_ns_per_packet or cpu_ns_per_record, and several of one name add up; where there are too few
+for the test, a difference of 10 % counts, or of --effect if that is more, and the line says so. Of
+searches (bench rx --ndr) the rates are compared, of which the higher is the better.`,
 		Args: cobra.ExactArgs(2),
 	}
 	output := outputFlag(cmd)
@@ -73,12 +76,12 @@ func printComparisons(out io.Writer, list []bench.Comparison, asJSON bool) (err 
 		}
 		return nil
 	}
-	fmt.Fprintf(out, "%-10s%-24s%12s%12s%9s%8s%7s  %s\n", "BENCH", "WORKLOAD", "OLD",
-		"NEW", "DELTA", "P", "RUNS", "OUTCOME")
+	fmt.Fprintf(out, "%-14s%-32s%13s%14s%9s%8s%7s  %s\n", "BENCH", "WORKLOAD", "OLD ",
+		"NEW ", "DELTA", "P", "RUNS", "OUTCOME")
 	for i := range list {
 		r := &list[i]
 		if r.Outcome == bench.Missing {
-			_, err = fmt.Fprintf(out, "%-10s%-24s%48s  missing in %s\n", r.Bench, r.Workload, "",
+			_, err = fmt.Fprintf(out, "%-14s%-32s%51s  missing in %s\n", r.Bench, r.Workload, "",
 				r.Missing)
 			continue
 		}
@@ -86,7 +89,7 @@ func printComparisons(out io.Writer, list []bench.Comparison, asJSON bool) (err 
 		if note != "" {
 			note = " (" + note + ")"
 		}
-		_, err = fmt.Fprintf(out, "%-10s%-24s%8.2f %-3s%8.2f %-3s%+7.1f %%%8.4f%4d+%-2d  %s%s\n",
+		_, err = fmt.Fprintf(out, "%-14s%-32s%8.2f %-5s%8.2f %-5s%+7.1f %%%8.4f%4d+%-2d  %s%s\n",
 			r.Bench, r.Workload, r.Old, r.Unit, r.New, r.Unit, 100*r.Delta, r.P, r.OldRuns,
 			r.NewRuns, r.Outcome, note)
 	}
