@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +19,8 @@ func newBenchDetect() *cobra.Command {
 		Short: "delay from a flood's first packet to the verdict, as a distribution",
 		Long: `Delay from a flood's first packet to the verdict, by the stream's own clock, through
 the whole engine in lock-step, for floods that begin at random moments of a second amid the traffic
-of 65,536 hosts. The same command gives the same delays on every machine. Exit 5 if a flood is
+of a workload: W1's to one host, which is not the victim and stays below the limit, W2's to 65,536
+or W3's to 1,048,576. The same command gives the same delays on every machine. Exit 5 if a flood is
 missed or another host blamed.`,
 		Args: cobra.NoArgs,
 	}
@@ -26,7 +29,10 @@ missed or another host blamed.`,
 	flags := cmd.Flags()
 	flags.StringVar(&c.Vector, "vector", "udp_flood", "kind of flood")
 	flags.IntVar(&c.Limit, "limit", 20_000, "limit of every host, packets per second")
-	flags.IntVar(&c.Background, "background", 50_000, "packets per second to all other hosts")
+	amid := flags.StringSlice("workload", []string{"W2"},
+		"traffic beside the flood: "+strings.Join(bench.DetectWorkloads(), ", ")+"; all is each")
+	flags.IntVar(&c.Background, "background", 50_000,
+		"packets per second of it; of W1 half the limit, unless given")
 	flags.IntVar(&c.Phases, "phases", 40, "floods of each kind")
 	factors := flags.Float64Slice("factor", []float64{2, 10}, "rates of the flood over the limit")
 	families := flags.StringSlice("family", []string{"ipv4", "ipv6"}, "families of the victim")
@@ -35,44 +41,81 @@ missed or another host blamed.`,
 		if err != nil {
 			return err
 		}
-		c.Degraded = benchDegraded()
-		plan, err := planDetect(c, *factors, *families)
+		if err := checkDetect(&c, *factors, *families); err != nil {
+			return err
+		}
+		backgrounds, err := planAmid(c, *amid, cmd.Flags().Changed("background"))
 		if err != nil {
 			return err
 		}
-		missed := 0
-		for i := range plan {
-			r, err := bench.Detect(&plan[i])
-			if err != nil {
-				return err
-			}
-			missed += r.Missed + r.Wrong
-			if err := printDetect(cmd.OutOrStdout(), &r, asJSON, i == 0); err != nil {
-				return err
-			}
-		}
-		if missed > 0 {
-			return &exitError{exitUnmet, fmt.Errorf("%d of the floods were not found", missed)}
-		}
-		return nil
+		plan := planDetect(backgrounds, *factors, *families)
+		return measureDetect(cmd.OutOrStdout(), plan, asJSON)
 	}
 	return cmd
 }
 
-// planDetect returns c for every factor and family.
-func planDetect(
-	c bench.DetectConfig, factors []float64, families []string,
-) (plan []bench.DetectConfig, err error) {
-	if err := checkDetect(&c, factors, families); err != nil {
-		return nil, err
-	}
-	for _, family := range families {
-		for _, factor := range factors {
-			c.IPv6, c.Factor = family == "ipv6", factor
-			plan = append(plan, c)
+// measureDetect runs plan. The error says how many floods were not found.
+func measureDetect(out io.Writer, plan []bench.DetectConfig, asJSON bool) error {
+	missed, degraded := 0, benchDegraded()
+	for i := range plan {
+		plan[i].Degraded = degraded
+		r, err := bench.Detect(&plan[i])
+		if err != nil {
+			return err
+		}
+		missed += r.Missed + r.Wrong
+		if err := printDetect(out, &r, asJSON, i == 0); err != nil {
+			return err
 		}
 	}
+	if missed > 0 {
+		return &exitError{exitUnmet, fmt.Errorf("%d of the floods were not found", missed)}
+	}
+	return nil
+}
+
+// planAmid returns c amid each of the workloads, of which all is every one; given says that its
+// rate was.
+func planAmid(
+	c bench.DetectConfig, names []string, given bool,
+) (plan []bench.DetectConfig, err error) {
+	known := bench.DetectWorkloads()
+	if slices.Contains(names, all) {
+		names = known
+	}
+	if err := checkNames("workload", names, known); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		one := c
+		if one.Workload, err = blast.Find(name); err != nil {
+			return nil, err
+		}
+		if one.Workload.Hosts == 1 && !given {
+			one.Background = max(1, c.Limit/2)
+		}
+		if one.Workload.Hosts == 1 && one.Background >= c.Limit {
+			return nil, usageError("--background %d is a flood to the one host of %s: --limit "+
+				"is %d", one.Background, name, c.Limit)
+		}
+		plan = append(plan, one)
+	}
 	return plan, nil
+}
+
+// planDetect returns the backgrounds for every family and factor.
+func planDetect(
+	backgrounds []bench.DetectConfig, factors []float64, families []string,
+) (plan []bench.DetectConfig) {
+	for _, c := range backgrounds {
+		for _, family := range families {
+			for _, factor := range factors {
+				c.IPv6, c.Factor = family == "ipv6", factor
+				plan = append(plan, c)
+			}
+		}
+	}
+	return plan
 }
 
 // checkDetect returns what is wrong with the flags.
@@ -106,12 +149,12 @@ func printDetect(out io.Writer, r *bench.DetectResult, asJSON, first bool) error
 		return json.NewEncoder(out).Encode(r)
 	}
 	if first {
-		fmt.Fprintf(out, "%s over %d packets/s, amid %d packets/s to 65,536 hosts; %d of each\n\n",
-			r.Vector, r.LimitPPS, r.Background, r.Phases)
-		fmt.Fprintf(out, "%-7s%12s%10s%10s%10s%10s%8s%7s\n", "FAMILY", "ATTACK pps", "LEAST ms",
+		fmt.Fprintf(out, "%s over %d packets/s; %d of each\n\n", r.Vector, r.LimitPPS, r.Phases)
+		fmt.Fprintf(out, "%-6s%10s  %-7s%12s%10s%10s%10s%10s%8s%7s\n", "AMID", "pps", "FAMILY",
+			"ATTACK pps", "LEAST ms",
 			"MEDIAN", "P95", "MOST", "MISSED", "WRONG")
 	}
-	_, err := fmt.Fprintf(out, "%-7s%12d%10.1f%10.1f%10.1f%10.1f%8d%7d\n", r.Family, r.AttackPPS,
-		r.Least, r.Median, r.P95, r.Most, r.Missed, r.Wrong)
+	_, err := fmt.Fprintf(out, "%-6s%10d  %-7s%12d%10.1f%10.1f%10.1f%10.1f%8d%7d\n", r.Amid,
+		r.Background, r.Family, r.AttackPPS, r.Least, r.Median, r.P95, r.Most, r.Missed, r.Wrong)
 	return err
 }

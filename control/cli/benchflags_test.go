@@ -32,6 +32,9 @@ func TestBenchFlags(t *testing.T) {
 	f("detect --limit 1000000001", "--limit is 1000000001, not from 1 to 1000000000")
 	f("detect --background 0", "--background is 0")
 	f("detect --factor NaN", "--factor NaN")
+	f("detect --workload W4", `"W4" is none of W1, W2, W3`)
+	f("detect --workload=", "--workload is empty")
+	f("detect --workload W1 --background 20000", "is a flood to the one host of W1")
 
 	for _, list := range []string{
 		"pipeline --workload=", "pipeline --stage=", "pipeline --memory=", "flows --workload=",
