@@ -77,7 +77,7 @@ bench-peers: build ## Compare systems that receive packets, as root; files in PE
 	@sh tools/deps peers
 	PATH="$$PATH:/usr/sbin" $(GO) run ./bench/peers packets $(PEERS)
 
-bench-results: build ## Renew bench/results on this machine (RESULTS: pipeline ring flows detect scale)
+bench-results: build ## Renew bench/results on this machine (RESULTS: pipeline, ring, …)
 	@sh tools/results $(RESULTS)
 
 pgo: ## Renew default.pgo, the profile that builds are optimized by

@@ -31,9 +31,8 @@ const (
 func families() (all []family) {
 	for _, some := range [][]family{
 		sourceFamilies(), queueFamilies(), workerFamilies(), packetFamilies(), flowFamilies(),
-		trafficFamilies(),
-		attackFamilies(),
-		mitigationFamilies(), speakerFamilies(), loopFamilies(), daemonFamilies(),
+		trafficFamilies(), attackFamilies(), mitigationFamilies(), speakerFamilies(),
+		loopFamilies(), daemonFamilies(),
 	} {
 		all = append(all, some...)
 	}
