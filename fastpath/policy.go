@@ -54,7 +54,7 @@ type Policy struct {
 type Filter struct {
 	Rules  *filter.Rules  // nil: none
 	Script *filter.Script // asked about flow records that no rule matches; nil: none
-	Budget time.Duration  // CPU time per second that Script may take of each worker
+	Budget time.Duration  // CPU time per second that Script may take of each worker; 0: any
 }
 
 // SetFilter makes p leave out what f says. It is called before p is published.

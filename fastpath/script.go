@@ -32,15 +32,18 @@ func (s *script) follow(p *Policy) {
 		return
 	}
 	// Control has loaded it once before it was published: it fails here for want of memory alone.
-	state, err := f.Script.NewState(filter.StateConfig{Budget: f.Budget, Clock: scriptClock()})
+	state, err := f.Script.NewState(filter.StateConfig{Budget: f.Budget, Clock: f.clock()})
 	if err == nil {
 		s.state = state
 		s.shown.Store(state)
 	}
 }
 
-// scriptClock returns the clock that calls are timed by.
-func scriptClock() func() int64 {
+// clock returns the clock that calls of the script are timed by; nil: they are not.
+func (f *Filter) clock() func() int64 {
+	if f.Budget == 0 {
+		return nil
+	}
 	start := time.Now()
 	return func() int64 { return int64(time.Since(start)) }
 }

@@ -109,6 +109,7 @@ func play(
 	if err != nil {
 		return nil, err
 	}
+	engine.Filter.Budget = 0 // what is kept must not depend on how fast this machine is
 	if engine.Inputs, err = daemon.ReplayExports(c, source); err != nil {
 		return nil, err
 	}

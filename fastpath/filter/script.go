@@ -90,11 +90,12 @@ const (
 // StateConfig says what a State may take.
 type StateConfig struct {
 	// Budget is the CPU time per second of one worker; 0: DefaultBudget. Records above it are kept
-	// without being asked about.
+	// without being asked about. Without a Clock there is none.
 	Budget time.Duration
 	// Instructions is what one call may take, of Lua's virtual machine; 0: DefaultInstructions.
 	Instructions int
-	// Clock gives nanoseconds, and never goes back.
+	// Clock gives nanoseconds, and never goes back; nil: calls take what they take, so that what
+	// is kept does not depend on how fast the machine is.
 	Clock func() int64
 }
 
@@ -157,9 +158,6 @@ func (s *Script) NewState(c StateConfig) (*State, error) {
 	}
 	if c.Instructions <= 0 {
 		c.Instructions = DefaultInstructions
-	}
-	if c.Clock == nil {
-		return nil, errors.New("no clock")
 	}
 	st := &State{
 		script: s, clock: c.Clock, instructions: c.Instructions,
@@ -234,11 +232,14 @@ func (s *State) Keep(r *decode.Record, p decode.FlowProto, agent decode.Addr) bo
 	case s.stats.disabled.Load():
 		bump(&s.stats.bypassed)
 		return true
-	case s.spent >= s.share:
+	case s.clock != nil && s.spent >= s.share:
 		bump(&s.stats.shed)
 		return true
 	}
 	bump(&s.stats.calls)
+	if s.clock == nil {
+		return s.ask(hook, r, agent)
+	}
 	if s.untimed--; s.untimed >= 0 {
 		s.spent += s.mean
 		return s.ask(hook, r, agent)

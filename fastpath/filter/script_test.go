@@ -179,13 +179,6 @@ func TestNewScriptFailure(t *testing.T) {
 			t.Errorf("%.60s: %v, want %q", test.source, err, test.want)
 		}
 	}
-	script, err := NewScript([]byte(hook("return true")), "hook.lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := script.NewState(StateConfig{}); err == nil {
-		t.Error("a state without a clock")
-	}
 }
 
 // TestFailures has scripts fail in every way: records are kept, until the script is given up.
@@ -303,6 +296,22 @@ func TestBudget(t *testing.T) {
 	}
 	if s.Burst(s.began + window); s.Keep(&r, decode.NetFlow9, agent9) != false {
 		t.Error("not asked in the next window")
+	}
+}
+
+// TestNoBudget has a state without a clock: every record is asked about, whatever that takes.
+func TestNoBudget(t *testing.T) {
+	s := load(t, hook("for i = 1, 500 do end return false"), func(c *StateConfig) {
+		c.Budget, c.Clock = 1, nil
+	})
+	r := flow()
+	for range 1000 {
+		if s.Keep(&r, decode.NetFlow9, agent9) {
+			t.Fatal("a record was kept")
+		}
+	}
+	if st := s.Stats(); st.Calls != 1000 || st.Shed != 0 || st.Disabled {
+		t.Errorf("%+v", st)
 	}
 }
 
