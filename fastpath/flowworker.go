@@ -121,6 +121,9 @@ func (w *FlowWorker) datagram(i int) {
 		w.close(w.netflow.Datagram(), first)
 	case kindSFlow:
 		w.sflow.Begin(a)
+		if n := w.rules.rate(w.sflow.Datagram().Exporter); n != 0 { // the agent behind the sender
+			w.sflow.Override(n)
+		}
 		first, n := w.filled, 0
 		for {
 			if w.filled == len(w.records) {

@@ -224,6 +224,31 @@ func TestFlowEveryDatagramHasAName(t *testing.T) {
 	}
 }
 
+// The rate of an sFlow agent is told by its own address, which status shows, or by who sends.
+func TestOverrideOfAgent(t *testing.T) {
+	agent, sender := netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("192.0.2.1/32")
+	f := func(want uint32, rates ...ExporterRate) {
+		t.Helper()
+		rules, err := NewExportRules(nil, rates, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newFlowRig(t, Limits{}, rules, "10.9.0.0/16")
+		d := sflowtest.Head{Agent: agent.Addr(), Sequence: 1, Uptime: 1}
+		sample := sflowtest.Flow{Rate: 512, Pool: 512}.Sample(
+			sflowtest.Header(1, 64, 4, make([]byte, 60)))
+		r.from("192.0.2.1:9", d.Datagram(sample))
+		all := r.exporters.All()
+		if len(all) != 1 || all[0].Addr.Netip() != agent.Addr() || all[0].Rate.Load() != want {
+			t.Errorf("%v: %d exporters, the first %+v, want a rate of %d", rates, len(all), all[0],
+				want)
+		}
+	}
+	f(100, ExporterRate{agent, 100})
+	f(50, ExporterRate{sender, 50})
+	f(100, ExporterRate{sender, 50}, ExporterRate{agent, 100})
+}
+
 // Spoofed senders get no more places than there are, and those who are there stay.
 func TestExportersBounded(t *testing.T) {
 	r := newFlowRig(t, Limits{}, nil, "10.9.0.0/16")

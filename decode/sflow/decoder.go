@@ -68,6 +68,10 @@ func (d *Decoder) Begin(a *decode.Arrival) {
 	d.header(a.Payload)
 }
 
+// Override has the samples of the datagram at hand count with a sampling rate of 1:n, as
+// Arrival.Sampling does: for who knows it by Datagram().Exporter, the agent that Begin read.
+func (d *Decoder) Override(n uint32) { d.override = min(n, decode.MaxSampling) }
+
 // Next reads on and fills out with the records of as many flow samples as there is room for; it
 // returns their number, 0 at the end of the datagram. Each record has every field that Record
 // documents, whatever was in it; Flow.Start and End are 0, because sFlow tells no times. An out of
