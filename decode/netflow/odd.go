@@ -244,6 +244,9 @@ func (d *Decoder) sampled(r *decode.Record, t *template, p *[numFields]place, re
 	packets, flow, rate := max(r.Packets, 1), r.Flow, r.Sampling
 	inner.Decode(r, link, b, uint32(min(wire, 1<<32-1)))
 	r.Packets, r.Flow, r.Sampling = packets, flow, rate
+	if d.all && r.Version != 0 && r.NTunnels == 0 && p[fTOS].width == 0 {
+		r.Flow.TOS = decode.TrafficClass(link, b)
+	}
 	r.Bytes *= packets
 	return r.Version != 0
 }

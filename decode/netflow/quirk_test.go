@@ -272,10 +272,17 @@ func TestSections(t *testing.T) {
 	f("inline monitoring", f2(312, 2, 315, variable), append(u16(214), prefixed...), 214, 1)
 	f("without a length", f2(315, variable), prefixed, 214, 1)
 	f("an IP packet", f2(313, len(packet)), packet, 200, 1)
+	marked := slices.Clone(frame)
+	marked[15] = 0x10
+	d := newDecoder()
+	got := one(d, false, f2(312, 2, 315, len(marked)), append(u16(214), marked...))
+	if len(got) != 1 || got[0].Flow.TOS != 0x10 {
+		t.Errorf("the packet's TOS: %+v", got)
+	}
 	padded := append(slices.Clone(frame), 1, 2, 3, 4)
 	f("NetFlow-Lite", f2(312, 2, 103, 2, 104, len(padded), 318, 4, 319, 4),
 		slices.Concat(u16(214, len(frame)), padded, u32(1000, 10)), 214, 100)
-	d := newDecoder()
+	d = newDecoder()
 	arp := slices.Concat([]byte{15}, mac, []byte{8, 6, 0})
 	if got := one(d, false, f2(315, variable), arp); len(got) != 0 ||
 		d.Datagram().Skipped[decode.NoAddresses] != 1 {

@@ -1,8 +1,6 @@
 package sflow
 
 import (
-	"encoding/binary"
-
 	"weir/decode"
 )
 
@@ -97,7 +95,7 @@ func (d *Decoder) frame(r *decode.Record, link decode.Link, n, stripped uint32, 
 // class tells the traffic class of a packet outside any tunnel, which its header holds.
 func class(r *decode.Record, link decode.Link, header []byte) {
 	if r.Version != 0 && r.NTunnels == 0 {
-		r.Flow.TOS = trafficClass(link, header)
+		r.Flow.TOS = decode.TrafficClass(link, header)
 	}
 }
 
@@ -203,48 +201,4 @@ func (d *Decoder) ethernet(p *packet, b []byte) {
 		return
 	}
 	p.frame = max(p.frame, be32(b))
-}
-
-// Offsets in Ethernet II frames and IP headers that trafficClass looks at.
-const (
-	offEtherType = 12
-	vlanLen      = 4
-	etherIPv4    = 0x0800
-	etherVLAN    = 0x8100
-	etherIPv6    = 0x86dd
-	etherQinQ    = 0x88a8
-)
-
-// trafficClass returns the TOS or traffic class of an IP packet, behind VLAN tags at most.
-func trafficClass(link decode.Link, b []byte) uint8 {
-	switch link {
-	case decode.LinkIPv4, decode.LinkIPv6:
-	case decode.LinkEthernet:
-		for range decode.MaxTags + 1 {
-			if len(b) < offEtherType+vlanLen {
-				return 0
-			}
-			t := binary.BigEndian.Uint16(b[offEtherType:])
-			if t == etherIPv4 || t == etherIPv6 {
-				b = b[offEtherType+2:]
-				break
-			}
-			if t != etherVLAN && t != etherQinQ {
-				return 0
-			}
-			b = b[vlanLen:]
-		}
-	default:
-		return 0
-	}
-	if len(b) < 2 {
-		return 0
-	}
-	switch b[0] >> 4 {
-	case 4:
-		return b[1]
-	case 6:
-		return b[0]<<4 | b[1]>>4
-	}
-	return 0
 }
