@@ -19,8 +19,13 @@ import (
 // templatesFile is where what exporters announced outlives a restart, in the state directory.
 const templatesFile = "templates"
 
-// templatesEvery is how often it is written, if it has changed.
-const templatesEvery = time.Minute
+// It is looked each second whether it has changed. It is written then, but not again within
+// templatesPause: who has exporters' templates change all the time is not to wear our disk.
+const (
+	templatesEvery = time.Second
+	templatesPause = 10 * time.Second
+	forgetEvery    = time.Minute
+)
 
 // Bounds of what is kept of flow exporters: 10,000 with ten templates each take 72 MiB.
 const (
@@ -62,22 +67,29 @@ func (d *Daemon) loadTemplates(c *config.Config) {
 	}
 }
 
-// keepTemplates writes them down every so often, and at ctx's end.
+// keepTemplates writes them down soon after a change, and at ctx's end.
 func (d *Daemon) keepTemplates(ctx context.Context) {
 	c, _ := d.current()
 	tick := time.NewTicker(templatesEvery)
 	defer tick.Stop()
+	saved, forgot := d.clock()-int64(templatesPause), d.clock()
 	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
 			ended = true
 		case <-tick.C:
 		}
-		d.exporters.Forget(d.clock())
-		d.links.Forget(d.clock())
-		if !d.templates.Stats().Unsaved && !ended {
+		now := d.clock()
+		if now-forgot >= int64(forgetEvery) {
+			forgot = now
+			d.exporters.Forget(now)
+			d.links.Forget(now)
+		}
+		early := now-saved < int64(templatesPause)
+		if !ended && (early || !d.templates.Stats().Unsaved) {
 			continue
 		}
+		saved = now
 		if err := saveTemplates(d.templates, c.StateDir, d.clock()); err != nil {
 			d.log.Warn("templates of flow exporters", "error", err)
 		}
