@@ -175,7 +175,14 @@ type Pipeline struct {
 	Stages   []Stage   `json:"stages"`
 	Queues   []Queue   `json:"queues"`
 	Findings []Finding `json:"findings"` // the gravest first; never empty
+
+	// Exporters are those of flows with most of them, MaxPipelineExporters at most, without their
+	// interfaces.
+	Exporters []Exporter `json:"exporters"`
 }
+
+// MaxPipelineExporters is how many exporters the pipeline's answer has; ExporterList has all.
+const MaxPipelineExporters = 20
 
 // Stage is one step of a packet's way, in totals since the start and in the last second.
 type Stage struct {

@@ -40,10 +40,21 @@ func printExporters(w io.Writer, l api.ExporterList) {
 		none(w, "No exporter that fits has sent a flow export.", "weir status --pipeline")
 		return
 	}
+	printExporterRows(w, l.Exporters)
+	fmt.Fprintf(w, "%d of %d that fit. Half of the flows take less than FLOW; 19 of 20 are told "+
+		"of within DELAY\nof their first packet: attacks are found so much later.\n",
+		len(l.Exporters), l.Matched)
+	if l.Unlisted > 0 {
+		fmt.Fprintf(w, "%d datagrams are of further exporters, which found no place here; their "+
+			"flows count.\n", l.Unlisted)
+	}
+}
+
+func printExporterRows(w io.Writer, exporters []api.Exporter) {
 	rows := [][]string{{"EXPORTER", "PROTOCOL", " FLOWS", " DATAGRAMS", " LOST", " NO TEMPLATE",
 		" SAMPLING", "LEARNED", " SKEW", " FLOW", " DELAY", "SEEN"}}
-	for i := range l.Exporters {
-		e := &l.Exporters[i]
+	for i := range exporters {
+		e := &exporters[i]
 		lost := fmt.Sprintf("%.2g %%", 100*e.LossShare())
 		if e.Lost == 0 {
 			lost = "0"
@@ -63,13 +74,6 @@ func printExporters(w io.Writer, l api.ExporterList) {
 		})
 	}
 	columns(w, rows)
-	fmt.Fprintf(w, "%d of %d that fit. Half of the flows take less than FLOW; 19 of 20 are told "+
-		"of within DELAY\nof their first packet: attacks are found so much later.\n",
-		len(l.Exporters), l.Matched)
-	if l.Unlisted > 0 {
-		fmt.Fprintf(w, "%d datagrams are of further exporters, which found no place here; their "+
-			"flows count.\n", l.Unlisted)
-	}
 }
 
 // upTo writes the end of a bucket that doubles: less than the next.

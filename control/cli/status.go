@@ -182,6 +182,10 @@ func printStages(w io.Writer, p api.Pipeline) {
 		columns(w, rows)
 	}
 	printQueues(w, p.Queues)
+	if len(p.Exporters) > 0 {
+		fmt.Fprintln(w)
+		printExporterRows(w, p.Exporters)
+	}
 	for _, f := range p.Findings {
 		fmt.Fprintf(w, "\n%s %s\n", severity(f.Severity, colour(w)), visible(f.Message))
 		if f.Try != "" {

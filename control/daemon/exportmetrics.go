@@ -78,7 +78,8 @@ func (r *roster) metrics(out *prometheus.Flows) {
 			own = append(own, m)
 			continue
 		}
-		others.add(m.totals())
+		m.shown = m.totals()
+		others.add(m.shown)
 		out.Hidden++
 	}
 	slices.SortFunc(own, func(a, b *member) int { return cmp.Compare(a.order, b.order) })
@@ -97,6 +98,8 @@ func (m *member) metrics() prometheus.FlowExporter {
 		Address: m.address, Datagrams: t.datagrams - m.base.datagrams,
 		Records: t.records - m.base.records, Lost: t.lost - m.base.lost,
 		Missing: t.missing - m.base.missing, Sampling: m.Rate.Load(),
+		Protocol:     protoOf(m.Exporter).String(),
+		SamplingFrom: rateSourceOf(m.Exporter).String(),
 	}
 	in := func(d time.Duration) *float64 {
 		s := d.Seconds()

@@ -134,6 +134,10 @@ func (d *Daemon) Pipeline() api.Pipeline {
 	p := d.live.Picture()
 	f := d.facts(&p, d.nearest())
 	out := api.Pipeline{Type: "pipeline", Time: stamp(p.Time), Queues: d.queues()}
+	out.Exporters = d.Exporters(api.ExporterQuery{Limit: api.MaxPipelineExporters}).Exporters
+	for i := range out.Exporters {
+		out.Exporters[i].Interfaces = nil
+	}
 	for _, s := range health.Stages(f) {
 		st := api.Stage{
 			Name: s.Name, Unit: s.Unit, In: s.In, Out: s.Out, InNow: s.InNow, OutNow: s.OutNow,

@@ -49,11 +49,12 @@ type exporterTotals struct{ datagrams, records, lost, missing uint64 }
 type member struct {
 	*fastpath.Exporter
 	address string
-	look    uint64 // at which it was last there
-	order   uint64 // of those there were; the least was there first
-	since   int64  // when it was first looked at
-	label   bool   // it has one of its own in the metrics
-	base    exporterTotals
+	look    uint64         // at which it was last there
+	order   uint64         // of those there were; the least was there first
+	since   int64          // when it was first looked at
+	label   bool           // it has one of its own in the metrics
+	shown   exporterTotals // without one, as of the last scrape
+	base    exporterTotals // of those, what its label does not count
 	said    said
 
 	last      int64  // Exporter.Last at the look before
@@ -207,7 +208,7 @@ func (r *roster) forget(m *member) {
 
 // name gives labels of their own to those without that have been there for longest, while there is
 // room. An exporter has to have delivered records: no address that somebody makes up gets one.
-// What it counted before stays where it was, so that no sum goes down.
+// What was shown of it before stays where it was, so that no sum goes down.
 func (r *roster) name() {
 	if r.named == prometheus.MaxExporterSeries {
 		return
@@ -220,7 +221,7 @@ func (r *roster) name() {
 	}
 	slices.SortFunc(waiting, func(a, b *member) int { return cmp.Compare(a.order, b.order) })
 	for _, m := range waiting[:min(len(waiting), prometheus.MaxExporterSeries-r.named)] {
-		m.label, m.base = true, m.totals()
+		m.label, m.base = true, m.shown
 		r.others.add(m.base)
 		r.named++
 	}

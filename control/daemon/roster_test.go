@@ -205,22 +205,23 @@ func TestLabelsStay(t *testing.T) {
 	w.pass(1, w.all[1:]...)
 	all := uint64(7 + 10*(most+9))
 	got := f("all but one", most, 10, all)
-	if got.Exporters[0].Address != "192.0.2.2" || got.Exporters[0].Datagrams != 0 {
+	if got.Exporters[0].Address != "192.0.2.2" || got.Exporters[0].Datagrams != 10 {
 		t.Errorf("first is %+v", got.Exporters[0])
 	}
 	w.pass(1, w.all[most], w.all[most+9])
 	all += 20
 	got = f("one of each", most, 10, all)
 	last := got.Exporters[most-1]
-	if last.Address != "192.0.3.7" || last.Datagrams != 10 {
+	if last.Address != "192.0.3.7" || last.Datagrams != 20 {
 		t.Errorf("last is %+v", last)
 	}
 	gone := w.all[most+9]
 	w.all = w.all[:most+9]
 	w.pass(1)
 	f("one without is forgotten", most, 9, all)
-	w.all = append(w.all[:1], w.all[2:]...) // its own series ends; what it had before stays
+	w.all = append(w.all[:1], w.all[2:]...) // its own series ends
 	w.pass(1)
+	all -= 10
 	got = f("one with is forgotten", most, 8, all)
 	if n := len(got.Exporters); got.Exporters[n-1].Address != "192.0.3.8" {
 		t.Errorf("the next in line has no label: %+v", got.Exporters[n-1])

@@ -67,6 +67,7 @@ func (b *Backend) Status() api.Status {
 func (b *Backend) Pipeline() api.Pipeline {
 	p := b.Data.Pipeline
 	p.Type, p.Stages, p.Queues = "pipeline", list(p.Stages), list(p.Queues)
+	p.Exporters = list(p.Exporters)
 	if len(p.Findings) == 0 {
 		p.Findings = []api.Finding{{
 			ID: "ok", Severity: "ok", Stage: "interface", Message: "Nothing is wrong.",

@@ -64,7 +64,9 @@ type Templates struct {
 type FlowExporter struct {
 	Address                           string
 	Datagrams, Records, Lost, Missing uint64
+	Protocol                          string
 	Sampling                          uint32 // N of 1:N; 0: no record yet
+	SamplingFrom                      string // where that was learned; unknown: never told
 	Skew, Duration, Delay             *float64
 }
 
@@ -246,6 +248,8 @@ func exporterFamilies() []family {
 				n := float64(e.Sampling)
 				return &n
 			}),
+		exporterInfo("weir_flow_exporter_info",
+			"What the exporter sends, and where its sampling rate was learned."),
 		exporterGauge("weir_flow_exporter_clock_skew_seconds",
 			"Our clock minus the exporter's.",
 			func(e *FlowExporter) *float64 { return e.Skew }),
@@ -270,6 +274,22 @@ func exporterCounter(name, help string, value func(e *FlowExporter) uint64) fami
 		}
 		out.room++ // what they share is not left out
 		out.add(float64(value(&s.Flows.Others)), "other")
+		out.omit(s.Flows.Hidden)
+	})
+	f.limit = MaxExporterSeries
+	return f
+}
+
+// exporterInfo is a series per exporter whose labels say it all.
+func exporterInfo(name, help string) family {
+	f := gauges(name, "exporter protocol sampling_from", help, func(s *Snapshot, out *series) {
+		if s.Flows == nil {
+			return
+		}
+		for i := range s.Flows.Exporters {
+			e := &s.Flows.Exporters[i]
+			out.add(1, e.Address, e.Protocol, e.SamplingFrom)
+		}
 		out.omit(s.Flows.Hidden)
 	})
 	f.limit = MaxExporterSeries

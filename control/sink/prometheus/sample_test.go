@@ -127,8 +127,10 @@ func sampleFlows() *Flows {
 		},
 		Exporters: []FlowExporter{
 			{Address: "192.0.2.9", Datagrams: 800, Records: 24_000, Lost: 8, Sampling: 1000,
+				Protocol: "netflow9", SamplingFrom: "options",
 				Skew: number(-.5), Duration: number(4.095), Delay: number(65.535)},
-			{Address: "2001:db8::9", Datagrams: 90, Missing: 12},
+			{Address: "2001:db8::9", Datagrams: 90, Missing: 12, Protocol: "ipfix",
+				SamplingFrom: "unknown"},
 		},
 		Others: FlowExporter{Datagrams: 10, Records: 3000, Lost: 1},
 	}
