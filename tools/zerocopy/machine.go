@@ -105,12 +105,15 @@ func listen(dir, name string) (*net.UnixListener, error) {
 }
 
 // arguments are QEMU's, without the cards. With the processor's instruction cx16 QEMU 7.2 crashes
-// new kernels; with rdrand they need not wait for randomness. Mitigations of what an emulated
-// processor has not only cost time.
+// new kernels; with rdrand they need not wait for randomness. Both processors have one thread: with
+// one each, one may still run code that the other has just rewritten, and the kernel rewrites its
+// jump to XDP programs under traffic. Mitigations of what an emulated processor has not only cost
+// time.
 func arguments(dir string, k *Kernel) []string {
 	return []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-machine", "q35,accel=tcg", "-cpu", "Nehalem,-cx16,+rdrand", "-smp", "2", "-m", "1024",
+		"-machine", "q35", "-accel", "tcg,thread=single", "-smp", "2", "-m", "1024",
+		"-cpu", "Nehalem,-cx16,+rdrand",
 		"-kernel", k.Image, "-initrd", filepath.Join(dir, "initramfs"),
 		"-append", "console=ttyS0 loglevel=5 panic=-1 rdinit=/init ipv6.disable=1 net.ifnames=0 " +
 			"mitigations=off lsm=capability",
