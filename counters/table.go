@@ -30,7 +30,7 @@ type Stats struct {
 	LostSamples,
 	LostHints uint64
 	Busy uint64 // nanoseconds between bursts that followed one another without a pause
-	Gap  uint64 // the longest of these, nanoseconds: how long a ring in use was left alone
+	Gap  uint64 // nanoseconds, the longest from a look at the ring to the next, which had frames
 	Fill uint8  // the highest fill of the receive ring, percent
 
 	Exports Exports // of a worker that takes flow exports

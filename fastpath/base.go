@@ -39,7 +39,8 @@ type base struct {
 	seed   uint64
 	random uint64
 	epoch  *Epoch
-	last   int64  // the source's clock at the last Poll if that had frames, else 0
+	last   int64  // the source's clock after the last Poll
+	worked bool   // which had frames
 	least  uint32 // mean number of frames or records between two baseline samples, at least …
 	gap    uint32 // … and in this epoch
 	shed   shedder
@@ -93,17 +94,19 @@ func run(step func() (int, error), stop *atomic.Bool) error {
 // poll takes a burst from the source, and accounts for it.
 func (w *base) poll() (int, error) {
 	n, err := w.source.Poll(&w.batch)
+	last, worked := w.last, w.worked
+	w.last, w.worked = w.batch.Now, n > 0
 	if n == 0 {
-		w.last = 0
 		return 0, err
 	}
 	s := &w.epoch.Table.Stats
-	if w.last != 0 {
-		gap := uint64(w.batch.Now - w.last)
-		s.Busy += gap
+	if last != 0 {
+		gap := uint64(w.batch.Now - last)
 		s.Gap = max(s.Gap, gap)
+		if worked {
+			s.Busy += gap
+		}
 	}
-	w.last = w.batch.Now
 	n = min(n, ring.BurstSize)
 	s.Received += uint64(n)
 	s.Fill = max(s.Fill, w.batch.Fill)

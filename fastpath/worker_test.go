@@ -305,18 +305,35 @@ func TestBaselineIsBounded(t *testing.T) {
 	f(50, baselineGap)
 }
 
+// A worker that keeps up empties a full ring, and leaves nothing out; one that does not leaves out
+// more and more.
 func TestShedding(t *testing.T) {
 	r := newRig(t, Limits{}, "10.0.0.0/24")
-	r.source.Fill = 90
 	frames := make([][]byte, 64*2000)
 	for i := range frames {
 		frames[i] = udp("8.8.8.8", "10.0.0.9", 1, 80, 60)
 	}
-	r.offer(t, frames...)
+	for range 3 {
+		r.source.Fill = 100
+		r.offer(t, frames[:64*(lasts-1)]...)
+		r.source.Fill = shedAbove
+		r.offer(t, frames[:64]...)
+	}
+	if s := r.flip(t); s.Shed != 0 {
+		t.Errorf("ring full for %d bursts: %d of %d shed", lasts-1, s.Shed, s.Received)
+	}
+	r.source.Fill = 90
+	r.offer(t, frames[:64*(lasts+100)]...)
 	s := r.flip(t)
+	if half := uint64(64 * 100 / 2); s.Shed < half || s.Shed > half*3/2 {
+		t.Errorf("ring 90 %% full for %d bursts: %d shed, of %d received", lasts+100, s.Shed,
+			s.Received)
+	}
+	r.offer(t, frames...)
+	s = r.flip(t)
 	if s.Received != s.Processed+s.Shed || s.Shed < s.Received*9/10 {
-		t.Errorf("ring 90 %% full: received %d, processed %d, shed %d", s.Received, s.Processed,
-			s.Shed)
+		t.Errorf("ring 90 %% full for long: received %d, processed %d, shed %d", s.Received,
+			s.Processed, s.Shed)
 	}
 	r.source.Fill = 10
 	r.offer(t, frames...)
@@ -324,6 +341,29 @@ func TestShedding(t *testing.T) {
 	r.offer(t, frames[:6400]...)
 	if s = r.flip(t); s.Shed != 0 {
 		t.Errorf("ring 10 %% full for long: still %d of %d shed", s.Shed, s.Received)
+	}
+}
+
+// A worker that was away while its ring was empty was away: what came meanwhile had to wait.
+func TestGap(t *testing.T) {
+	r := newRig(t, Limits{}, "10.0.0.0/24")
+	f := udp("8.8.8.8", "10.0.0.9", 1, 80, 60)
+	at := func(times ...int64) {
+		t.Helper()
+		for _, now := range times {
+			r.source.Add(ringtest.Frame{Time: now, Link: 1, Data: f})
+			if n, err := r.Step(); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+	}
+	at(5000, 5100)
+	if s := r.flip(t); s.Gap != 100 || s.Busy != 100 { // and an empty Poll at 5100
+		t.Errorf("gap %d, busy for %d", s.Gap, s.Busy)
+	}
+	at(9100, 9300)
+	if s := r.flip(t); s.Gap != 4000 || s.Busy != 200 {
+		t.Errorf("gap %d, busy for %d", s.Gap, s.Busy)
 	}
 }
 
