@@ -122,6 +122,10 @@ func (g *Generator) Send(n int) (int, error) {
 	return sent, err
 }
 
+// catchUp is how many times faster than its rate Run sends at most: the kernel takes milliseconds
+// between two bursts, and a link's end is to get what was due then as from a network, not at once.
+const catchUp = 6
+
 // Run sends pps frames a second until ctx is done, which is no error. The schedule counts from
 // the start: what a delay held up is sent after it. Run calls each, unless nil, after each burst,
 // with the number of frames that it sent so far.
@@ -130,6 +134,8 @@ func (g *Generator) Run(ctx context.Context, pps float64, each func(sent uint64)
 		return fmt.Errorf("%v frames per second", pps)
 	}
 	return g.pinned(func() error {
+		g.kernel.Pace(time.Duration(float64(time.Second) / (pps * catchUp)))
+		defer g.kernel.Pace(0)
 		var sent uint64
 		start := time.Now()
 		for ctx.Err() == nil {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"testing"
+	"time"
 
 	"weir/tools/blast"
 )
@@ -39,6 +40,37 @@ func TestLoad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Paced frames leave the gap between them, those of a load and those of one frame; the last run's
+// pace is not the next one's.
+func TestPace(t *testing.T) {
+	const (
+		frames = 20_000
+		gap    = 4 * time.Microsecond
+	)
+	l := New(t, Options{})
+	w, err := blast.Find("W2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := w.Load()
+	for name, c := range map[string]GeneratorConfig{
+		"load":  {Load: &load},
+		"frame": {Frame: udp("198.18.0.1", "10.0.1.1", 64)},
+	} {
+		g := generator(t, l, c)
+		for _, gap := range []time.Duration{gap, 0} {
+			g.kernel.Pace(gap)
+			start := time.Now()
+			if sent, err := g.Send(frames); err != nil || sent != frames {
+				t.Fatalf("%s: %d, %v", name, sent, err)
+			}
+			if took := time.Since(start); took < frames*gap*9/10 { // looks that were held up
+				t.Errorf("%s: %d frames took %v", name, frames, took)
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -36,6 +37,7 @@ type Kernel struct {
 	data    []byte // what a page begins with
 	mem     []byte // the map's, nil with patches
 	shift   int    // 1<<shift is the size of a slot
+	gap     uint64 // nanoseconds from one frame to the next at least
 }
 
 // NewPatched returns a Kernel that sends copies of a frame; patches are applied to each, in order.
@@ -105,6 +107,10 @@ func (k *Kernel) Sent() (uint64, error) {
 	return s.Count, err
 }
 
+// Pace has the frames of later runs leave gap after one another at least, instead of all at once; a
+// gap of more than some microseconds is not kept. The CPU waits meanwhile.
+func (k *Kernel) Pace(gap time.Duration) { k.gap = uint64(max(gap, 0)) }
+
 // Run sends n frames to the interface with that index, and returns how many it sent. Those of a
 // stream are in their slots.
 func (k *Kernel) Run(index, n int) (int, error) {
@@ -113,7 +119,7 @@ func (k *Kernel) Run(index, n int) (int, error) {
 		return 0, err
 	}
 	before := s.Count
-	s.Limit, s.Index = before+uint64(n), uint64(index)
+	s.Limit, s.Index, s.Gap = before+uint64(n), uint64(index), k.gap
 	if err := k.write(&s); err != nil {
 		return 0, err
 	}
@@ -144,6 +150,7 @@ func (k *Kernel) write(s *state) error {
 	if k.mem != nil {
 		binary.NativeEndian.PutUint64(k.mem[offLimit:], s.Limit)
 		binary.NativeEndian.PutUint64(k.mem[offIndex:], s.Index)
+		binary.NativeEndian.PutUint64(k.mem[offGap:], s.Gap)
 		return nil
 	}
 	if err := k.shared.Put(uint32(0), s); err != nil {

@@ -11,6 +11,8 @@ type state struct {
 	Count uint64 // frames sent, ever
 	Limit uint64 // where Count stops, so that runs which a signal interrupted may be repeated
 	Index uint64 // of the interface to send to
+	Gap   uint64 // nanoseconds from one frame to the next at least; 0: as fast as they go
+	Next  uint64 // the kernel's clock when the next frame may go, if there is a gap
 }
 
 // Offsets in state.
@@ -18,7 +20,13 @@ const (
 	offCount = 0
 	offLimit = 8
 	offIndex = 16
+	offGap   = 24
+	offNext  = 32
 )
+
+// waits is how often a program looks at the clock before it sends a frame early: so that gaps up to
+// some microseconds are kept, and the kernel is not held up for long.
+const waits = 200
 
 // The frames that a program sends of a stream lie behind the state, in slots of a power of two: 4
 // bytes of length, 4 that are free, and the frame.
@@ -58,6 +66,7 @@ func patching(shared, length int, patches []Patch) asm.Instructions {
 		asm.JGT.Reg(asm.R3, asm.R2, "drop"),
 	}
 	code = append(code, begin(shared)...)
+	code = append(code, pace()...)
 	for i := range patches {
 		code = append(code, patches[i].instructions()...)
 	}
@@ -70,6 +79,7 @@ func copying(shared, length int) asm.Instructions {
 	shift := slotShift(length)
 	code := asm.Instructions{asm.Mov.Reg(regContext, asm.R1)}
 	code = append(code, begin(shared)...)
+	code = append(code, pace()...)
 	code = append(code,
 		asm.Mov.Reg(regFrame, regCount),
 		asm.And.Imm(regFrame, MaxBurst-1),
@@ -102,6 +112,28 @@ func begin(shared int) asm.Instructions {
 		asm.LoadMem(regCount, regState, offCount, asm.DWord),
 		asm.LoadMem(asm.R1, regState, offLimit, asm.DWord),
 		asm.JGE.Reg(regCount, asm.R1, "drop"),
+	}
+}
+
+// pace waits until the frame may go. The count of looks lies on the stack.
+func pace() asm.Instructions {
+	const looks = -8
+	return asm.Instructions{
+		asm.LoadMem(asm.R1, regState, offGap, asm.DWord),
+		asm.JEq.Imm(asm.R1, 0, "paced"),
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.RFP, looks, asm.R1, asm.DWord),
+		asm.FnKtimeGetNs.Call().WithSymbol("look"),
+		asm.LoadMem(asm.R1, regState, offNext, asm.DWord),
+		asm.JGE.Reg(asm.R0, asm.R1, "due"),
+		asm.LoadMem(asm.R1, asm.RFP, looks, asm.DWord),
+		asm.Add.Imm(asm.R1, 1),
+		asm.StoreMem(asm.RFP, looks, asm.R1, asm.DWord),
+		asm.JLT.Imm(asm.R1, waits, "look"),
+		asm.LoadMem(asm.R1, regState, offGap, asm.DWord).WithSymbol("due"),
+		asm.Add.Reg(asm.R0, asm.R1),
+		asm.StoreMem(regState, offNext, asm.R0, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("paced"),
 	}
 }
 
