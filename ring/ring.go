@@ -25,7 +25,7 @@ type Frame struct {
 // again; Mem and the frames' bytes are valid from Poll to Release.
 type Batch struct {
 	Mem    []byte // all frames' bytes: a UMEM, or a buffer of the source
-	Now    int64  // the clock at Poll, or after its sleep; nanoseconds since 1970 UTC; never goes back
+	Now    int64  // the clock at Poll, or after its sleep, ns since 1970 UTC; never goes back
 	N      int    // valid frames
 	Fill   uint8  // how full the receive ring was at Poll, percent
 	Frames [BurstSize]Frame

@@ -68,7 +68,8 @@ func printRate(w io.Writer, r *bench.Rate) {
 
 func printHold(w io.Writer, try int, h *bench.Hold) {
 	fmt.Fprintf(w, "held %.3f Mpps for %.0f s, try %d: %d of %d packets lost; %d reloads, "+
-		"%d scrapes\n", h.PPS/1e6, h.Seconds, try, h.Lost.Total(), h.Sent, h.Reloads, h.Scrapes)
+		"%d scrapes\n", float64(h.Sent)/h.Seconds/1e6, h.Seconds, try, h.Lost.Total(), h.Sent,
+		h.Reloads, h.Scrapes)
 	if h.Lost.Total() > 0 {
 		fmt.Fprintf(w, "  nic %d, xdp %d, ring %d, table %d; longest gap %.2f ms, steal %.2f s\n",
 			h.Lost[bench.LostLink], h.Lost[bench.LostXDP], h.Lost[bench.LostRing],

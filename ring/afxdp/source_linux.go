@@ -82,12 +82,14 @@ func (s *Source) Poll(b *ring.Batch) (int, error) {
 			return n, nil
 		}
 	}
+	looked := s.now // or a little later: what the look itself was held up by is to be seen
 	s.now = max(s.now, s.clock())
 	if s.now-s.busy >= s.spin {
 		s.sleep() // what woke us is for the next call: this one's time was no work
 		s.now = max(s.now, s.clock())
+		looked = s.now
 	}
-	b.N, b.Fill, b.Now = 0, 0, s.now
+	b.N, b.Fill, b.Now = 0, 0, looked
 	return 0, nil
 }
 
