@@ -132,11 +132,12 @@ func (m *merge) fill() {
 		for i := range uint32(m.config.Hosts) {
 			for p := range uint32(mergePackets) {
 				op := [1]counters.Op{{
-					Slot: 2 * i, Hash: (i + p*7) * 0x9e3779b1, Bytes: 60, Class: counters.UDP,
+					Line: counters.Line(2 * i), Hash: (i + p*7) * 0x9e3779b1, Bytes: 60,
+					Class: counters.UDP,
 				}}
 				if len(t.Count(op[:], 0, expired[:0])) > 0 {
-					t.Touch(op[0].Slot, 0)
-					t.Slot(op[0].Slot).Arm(1 << 20)
+					t.Touch(op[0].Line, 0)
+					t.Slot(op[0].Line).Arm(1 << 20)
 				}
 			}
 		}

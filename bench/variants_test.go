@@ -56,14 +56,15 @@ func countBursts(b *testing.B, hosts uint32, stream []uint32, place func(uint32)
 	at := 0
 	for b.Loop() {
 		for i := range ops {
-			ops[i] = counters.Op{Slot: place(stream[at]), Hash: uint32(at), Bytes: 60}
+			line := counters.Line(place(stream[at]))
+			ops[i] = counters.Op{Line: line, Hash: uint32(at), Bytes: 60}
 			at = (at + 1) & (len(stream) - 1)
 		}
 		table.Prefetch(ops[:])
 		table.PrefetchBitmaps(ops[:])
 		for _, i := range table.Count(ops[:], 0, expired[:0]) {
-			table.Touch(ops[i].Slot, 0)
-			table.Slot(ops[i].Slot).Arm(1 << 30)
+			table.Touch(ops[i].Line, 0)
+			table.Slot(ops[i].Line).Arm(1 << 30)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/64, "ns/packet")

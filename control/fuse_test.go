@@ -86,10 +86,11 @@ func (s *sights) listed(at *fastpath.Epoch, key counters.Key) uint32 {
 func (s *sights) count(t *counters.Table, slot uint32, packets int) {
 	var expired [1]uint8
 	for range packets {
-		op := counters.Op{Slot: slot, Hash: slot * 0x9e3779b1, Bytes: 60, Class: counters.UDP}
+		op := counters.Op{Line: counters.Line(slot), Hash: slot * 0x9e3779b1, Bytes: 60,
+			Class: counters.UDP}
 		if len(t.Count([]counters.Op{op}, 0, expired[:0])) > 0 {
-			t.Touch(op.Slot, s.now)
-			t.Slot(op.Slot).Arm(1 << 20)
+			t.Touch(op.Line, s.now)
+			t.Slot(op.Line).Arm(1 << 20)
 		}
 	}
 }

@@ -75,11 +75,12 @@ func fillTable(t *testing.T, table *counters.Table, r *rand.Rand) {
 		}
 		for range packets {
 			op := [1]counters.Op{{
-				Slot: slot, Hash: r.Uint32(), Bytes: 60 + r.Uint32N(1000), Class: counters.UDP,
+				Line: counters.Line(slot), Hash: r.Uint32(), Bytes: 60 + r.Uint32N(1000),
+				Class: counters.UDP,
 			}}
 			if len(table.Count(op[:], 0, expired[:0])) > 0 {
-				table.Touch(slot, table.Start)
-				table.Slot(slot).Arm(1 << 20)
+				table.Touch(op[0].Line, table.Start)
+				table.Slot(op[0].Line).Arm(1 << 20)
 			}
 		}
 	}

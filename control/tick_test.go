@@ -63,11 +63,11 @@ func (c *crowd) fill(hosts, packets uint32) {
 	var expired [1]uint8
 	for i := range hosts {
 		for p := range packets {
-			op := counters.Op{Slot: 2 * i, Hash: (i + p*7) * 0x9e3779b1, Bytes: 60,
+			op := counters.Op{Line: counters.Line(2 * i), Hash: (i + p*7) * 0x9e3779b1, Bytes: 60,
 				Class: counters.UDP}
 			if len(t.Count([]counters.Op{op}, 0, expired[:0])) > 0 {
-				t.Touch(op.Slot, c.now)
-				t.Slot(op.Slot).Arm(1 << 20)
+				t.Touch(op.Line, c.now)
+				t.Slot(op.Line).Arm(1 << 20)
 			}
 		}
 	}

@@ -55,7 +55,7 @@ const (
 	minSlabs      = 64
 	maxSmallSlabs = 1 << 17
 	maxBigSlabs   = 1 << 14
-	slotsPerHost  = 2 // incoming and outgoing, side by side
+	slotsPerHost  = 2 // incoming and outgoing; see Line
 
 	flowSlotPart = 16 // FlowSlots of one table of each worker take at most a sixteenth of it
 	minFlowSlots = 1 << 10
@@ -224,7 +224,8 @@ func place(
 		slots += slotsPerHost * uint64(n.Count)
 		l.Networks = append(l.Networks, n)
 	}
-	l.DirBase = uint32(slots)
+	slots = (slots + pairMask) &^ pairMask // Line stays within that many
+	l.DirBase = uint32(min(slots, maxSlots))
 	slots += slotsPerHost * uint64(l.Directory)
 	l.Slots = uint32(min(slots, maxSlots+1))
 	return l

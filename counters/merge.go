@@ -60,8 +60,8 @@ type Merger struct {
 	layout  *Layout
 	entries []Entry // in order of first appearance
 	n       int
-	index   []uint32 // direct and aggregate slot → 1 + entry
-	active  []uint64
+	index   []uint32 // line of a direct or aggregate slot → 1 + entry
+	active  []uint64 // a bit per line that has an index
 	hash    []uint32 // directory key and direction → 1 + entry; open addressing
 	listed  int
 	order   []uint32
@@ -137,8 +137,9 @@ func (g *Merger) forget() {
 	if g.n < len(g.active)/8 {
 		for i := range g.entries[:g.n] {
 			if e := &g.entries[i]; e.flags&entryListed == 0 {
-				g.index[e.slot] = 0
-				g.active[e.slot/64] = 0
+				line := Line(e.slot)
+				g.index[line] = 0
+				g.active[line/64] = 0
 			}
 		}
 		return
@@ -164,21 +165,16 @@ func (g *Merger) Add(t *Table, scale float64) {
 		return
 	}
 	net := 0
-	for si := range t.summary {
-		for sum := t.summary[si]; sum != 0; sum &= sum - 1 {
-			w := uint32(si*64 + bits.TrailingZeros64(sum))
-			for word := t.active[w]; word != 0; word &= word - 1 {
-				i := w*64 + uint32(bits.TrailingZeros64(word))
-				s := &t.slots[i]
-				if e := g.entry(t, i, &net); e != nil {
-					g.fold(e, t, s, offset, scale)
-				} else {
-					g.Overflow++
-				}
-				*s = Slot{state: t.flows.nextState(s)}
-			}
+	take := func(i uint32) {
+		s := &t.slots[Line(i)]
+		if e := g.entry(t, i, &net); e != nil {
+			g.fold(e, t, s, offset, scale)
+		} else {
+			g.Overflow++
 		}
+		*s = Slot{state: t.flows.nextState(s)}
 	}
+	t.eachWord(func(w int) { eachSlot(w, t.active[w], t.active[w+wordsOfSide], take) })
 	g.addSpills(t, scale)
 	t.clearRest()
 }
@@ -190,7 +186,8 @@ func (g *Merger) entry(t *Table, i uint32, net *int) *Entry {
 	if i >= l.DirBase {
 		return g.listedEntry(t.keys[(i-l.DirBase)/slotsPerHost], i&1)
 	}
-	if at := g.index[i]; at != 0 {
+	line := Line(i)
+	if at := g.index[line]; at != 0 {
 		return &g.entries[at-1]
 	}
 	e := g.add()
@@ -212,8 +209,8 @@ func (g *Merger) entry(t *Table, i uint32, net *int) *Entry {
 	if !n.Direct {
 		e.flags |= entryGrouped
 	}
-	g.index[i] = uint32(g.n)
-	g.active[i/64] |= 1 << (i % 64)
+	g.index[line] = uint32(g.n)
+	g.active[line/64] |= 1 << (line % 64)
 	g.sorted = g.sorted && (g.n == 1 || g.listed == 0 && g.entries[g.n-2].slot < i)
 	return e
 }
@@ -302,9 +299,11 @@ func (g *Merger) Sort() {
 		return
 	}
 	order := g.order[:0]
-	for w, word := range g.active {
-		for ; word != 0; word &= word - 1 {
-			order = append(order, g.index[w*64+bits.TrailingZeros64(word)]-1)
+	for pair := 0; pair < len(g.active); pair += wordsOfPair {
+		for w := pair; w < pair+wordsOfSide; w++ {
+			eachSlot(w, g.active[w], g.active[w+wordsOfSide], func(slot uint32) {
+				order = append(order, g.index[Line(slot)]-1)
+			})
 		}
 	}
 	direct := len(order)
@@ -364,7 +363,7 @@ func (g *Merger) Find(key Key, slot uint32, direct, outgoing bool) *Entry {
 		direction = 1
 	}
 	if direct {
-		if at := g.index[slot+direction]; at != 0 {
+		if at := g.index[Line(slot+direction)]; at != 0 {
 			return &g.entries[at-1]
 		}
 		return nil

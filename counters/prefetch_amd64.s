@@ -8,7 +8,7 @@ TEXT ·prefetchSlots(SB), NOSPLIT, $0-32
 	TESTQ CX, CX
 	JZ done
 next:
-	MOVL (SI), DX            // op.Slot
+	MOVL (SI), DX            // op.Line
 	SHLQ $6, DX
 	PREFETCHT0 (AX)(DX*1)
 	ADDQ $20, SI
@@ -28,7 +28,7 @@ TEXT ·prefetchBitmaps(SB), NOSPLIT, $0-56
 	TESTQ CX, CX
 	JZ end
 more:
-	MOVL (SI), DX            // op.Slot
+	MOVL (SI), DX            // op.Line
 	MOVL 4(SI), BX           // op.Hash
 	MOVQ DX, R12
 	SHLQ $6, DX

@@ -7,7 +7,7 @@ TEXT ·prefetchSlots(SB), NOSPLIT, $0-32
 	MOVD ops_len+16(FP), R2
 	CBZ  R2, done
 next:
-	MOVWU 0(R1), R3          // op.Slot
+	MOVWU 0(R1), R3          // op.Line
 	ADD   R3<<6, R0, R3
 	PRFM  (R3), PLDL1KEEP
 	ADD   $20, R1
@@ -26,7 +26,7 @@ TEXT ·prefetchBitmaps(SB), NOSPLIT, $0-56
 	MOVD big+48(FP), R9
 	CBZ  R2, end
 more:
-	MOVWU 0(R1), R3          // op.Slot
+	MOVWU 0(R1), R3          // op.Line
 	MOVWU 4(R1), R4          // op.Hash
 	LSR   $6, R3, R10        // word of active
 	ADD   R3<<6, R0, R3

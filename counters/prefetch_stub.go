@@ -2,9 +2,9 @@
 
 package counters
 
-// prefetchSlots prefetches base[op.Slot] for every op.
+// prefetchSlots prefetches base[op.Line] for every op.
 //
-// The assembly of this file knows Op (20 bytes; Slot first, Hash second), Slot (64 bytes; flow at
+// The assembly of this file knows Op (20 bytes; Line first, Hash second), Slot (64 bytes; flow at
 // 48, state at 60), Sought (32 bytes; Hash at 16), FlowOp (64 bytes; Slot at 36, ahead at 49, line
 // at 56), Entry (128 bytes), Told (576 bytes), the slab flags and sizes: TestPrefetchLayout holds
 // it to them.

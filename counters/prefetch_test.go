@@ -17,9 +17,9 @@ func TestPrefetchLayout(t *testing.T) {
 		slabRefMask != 0x3ffff || smallBits != 1024 || bigBits != 4096 {
 		t.Error("the assembly's offsets, flags or sizes are not those of Slot, Op and the slabs")
 	}
-	if s := unsafe.Sizeof(Op{}); s != 20 || unsafe.Offsetof(Op{}.Slot) != 0 {
-		t.Errorf("an Op has %d bytes with Slot at %d; the assembly wants 20 and 0", s,
-			unsafe.Offsetof(Op{}.Slot))
+	if s := unsafe.Sizeof(Op{}); s != 20 || unsafe.Offsetof(Op{}.Line) != 0 {
+		t.Errorf("an Op has %d bytes with Line at %d; the assembly wants 20 and 0", s,
+			unsafe.Offsetof(Op{}.Line))
 	}
 	s, hash := unsafe.Sizeof(Sought{}), unsafe.Offsetof(Sought{}.Hash)
 	if s != 32 || hash != 16 || dirWays != 16 {

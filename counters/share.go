@@ -12,19 +12,13 @@ func (g *Merger) Reserve(t *Table) {
 		return
 	}
 	net := 0
-	for si, sum := range t.summary {
-		for ; sum != 0; sum &= sum - 1 {
-			w := si*64 + bits.TrailingZeros64(sum)
-			if w >= len(g.active) {
-				return // only the directory follows
-			}
-			for word := t.active[w] &^ g.active[w]; word != 0; word &= word - 1 {
-				if i := uint32(w*64 + bits.TrailingZeros64(word)); i < g.layout.DirBase {
-					g.entry(t, i, &net)
-				}
-			}
+	reserve := func(i uint32) { g.entry(t, i, &net) }
+	t.eachWord(func(w int) {
+		if w < len(g.active) { // else of the directory
+			out := w + wordsOfSide
+			eachSlot(w, t.active[w]&^g.active[w], t.active[out]&^g.active[out], reserve)
 		}
-	}
+	})
 }
 
 // AddShare adds one share of t, the one with this number of so many of about the same size, as Add
@@ -42,8 +36,7 @@ func (g *Merger) AddShare(t *Table, scale float64, number, shares int) {
 		left := uint64(0)
 		for word := t.active[w]; word != 0; word &= word - 1 {
 			bit := bits.TrailingZeros64(word)
-			i := uint32(w*64 + bit)
-			if i >= g.layout.DirBase || !g.addAlone(t, i, offset, scale) {
+			if !g.addAlone(t, uint32(w*64+bit), offset, scale) {
 				left |= 1 << bit
 			}
 		}
@@ -53,13 +46,13 @@ func (g *Merger) AddShare(t *Table, scale float64, number, shares int) {
 	}
 }
 
-// addAlone adds slot i of t and clears it if that takes no more than its own entry.
-func (g *Merger) addAlone(t *Table, i, offset uint32, scale float64) bool {
-	at := g.index[i]
+// addAlone adds the slot in a line of t and clears it if that takes no more than its own entry.
+func (g *Merger) addAlone(t *Table, line, offset uint32, scale float64) bool {
+	at := g.index[line]
 	if at == 0 {
 		return false
 	}
-	e, s := &g.entries[at-1], &t.slots[i]
+	e, s := &g.entries[at-1], &t.slots[line]
 	if s.state&slabMask != 0 || e.flags&entryUnion != 0 {
 		return false
 	}

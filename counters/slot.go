@@ -100,7 +100,7 @@ func (s *Slot) FlowBits() (set, of uint32) {
 
 // Op is one count to be made: a packet on one side of one host.
 type Op struct {
-	Slot  uint32 // in the worker's table: even is incoming, odd outgoing
+	Line  uint32 // of the slot in the worker's table
 	Hash  uint32 // of the 5-tuple, seeded
 	Bytes uint32 // IP length
 	Group uint16 // hostgroup
@@ -108,6 +108,29 @@ type Op struct {
 	Mark  uint8  // MarkSYN, MarkFrag, MarkNoFlow
 	Frame uint8  // index in the burst
 }
+
+// Slots of 2^blockBits hosts lie side by side for one direction, and then for the other: most of a
+// flood goes one way, and neither the lines beside (processors fetch them in pairs) nor the bitmap
+// of the active are to be half empty.
+const (
+	blockBits = 10
+	blockMask = 1<<blockBits - 1
+	pairMask  = 2<<blockBits - 1 // both directions
+)
+
+// Line returns in which line of a table's memory a slot lies. A slot's number is even for incoming
+// traffic, odd for outgoing, and a host's are neighbours.
+func Line(slot uint32) uint32 {
+	return slot&^pairMask | slot&1<<blockBits | slot>>1&blockMask
+}
+
+// SlotOf is the inverse of Line.
+func SlotOf(line uint32) uint32 {
+	return line&^pairMask | line&blockMask<<1 | line>>blockBits&1
+}
+
+// Side returns 0 where the op counts incoming traffic, 1 for outgoing.
+func (op *Op) Side() uint32 { return op.Line >> blockBits & 1 }
 
 // Marks of an Op.
 const (

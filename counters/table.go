@@ -68,7 +68,7 @@ type Table struct {
 	Layout *Layout
 
 	slots   []Slot
-	active  []uint64 // a bit per slot that was touched
+	active  []uint64 // a bit per line that was touched
 	summary []uint64 // a bit per word of active
 	keys    []Key    // of the directory's entries, as they were in this epoch
 	flows   flowSlabs
@@ -140,8 +140,8 @@ func (l *Layout) tableBytes() uint64 {
 		sizeOf[uint64](uint64(l.Big)*bigWords) + sizeOf[uint32](uint64(l.Small)+uint64(l.Big))
 }
 
-// Slot returns slot i. It is valid until the table is merged.
-func (t *Table) Slot(i uint32) *Slot { return &t.slots[i] }
+// Slot returns the slot in a line. It is valid until the table is merged.
+func (t *Table) Slot(line uint32) *Slot { return &t.slots[line] }
 
 // Count makes ops from number from on, and appends to expired the numbers of those that burn down
 // their slot's fuse: a host's first packet in the epoch, a limit to look at, a sample to take. A
@@ -149,7 +149,7 @@ func (t *Table) Slot(i uint32) *Slot { return &t.slots[i] }
 func (t *Table) Count(ops []Op, from int, expired []uint8) []uint8 {
 	for i := from; i < len(ops); i++ {
 		op := &ops[i]
-		s := &t.slots[op.Slot]
+		s := &t.slots[op.Line]
 		add := onePacket + uint64(op.Bytes)
 		s.count[op.Class&3] += add
 		if op.Mark != 0 {
@@ -176,18 +176,18 @@ func (t *Table) Count(ops []Op, from int, expired []uint8) []uint8 {
 	return expired
 }
 
-// Touch notes a slot's first packet of the epoch, at now nanoseconds since 1970, and reports
-// whether it was the first. Further calls check that no class comes near its overflow.
-func (t *Table) Touch(i uint32, now int64) bool {
-	s := &t.slots[i]
+// Touch notes the first packet of the epoch of the slot in a line, at now nanoseconds since 1970,
+// and reports whether it was the first. Further calls check that no class comes near its overflow.
+func (t *Table) Touch(line uint32, now int64) bool {
+	s := &t.slots[line]
 	if s.state&flagSeen != 0 {
-		t.spill(i, s)
+		t.spill(line, s)
 		return false
 	}
 	s.state |= flagSeen
 	s.first = uint32(max(0, min(now-t.Start, math.MaxUint32*1000)) / 1000)
-	w := i / 64
-	t.active[w] |= 1 << (i % 64)
+	w := line / 64
+	t.active[w] |= 1 << (line % 64)
 	t.summary[w/64] |= 1 << (w % 64)
 	return true
 }
@@ -199,10 +199,11 @@ func (t *Table) Name(entry uint32, key Key) { t.keys[entry] = key }
 func (t *Table) Seen(i uint32) bool { return t.flowIndex[i] != 0 }
 
 // spill moves classes that are half way to their overflow out of the slot.
-func (t *Table) spill(i uint32, s *Slot) {
+func (t *Table) spill(line uint32, s *Slot) {
 	for c := range s.count {
 		if s.count[c]>>bytesBits >= spillAt && len(t.spills) < cap(t.spills) {
-			t.spills = append(t.spills, spill{i, Class(c), s.Packets(Class(c)), s.Bytes(Class(c))})
+			t.spills = append(t.spills, spill{SlotOf(line), Class(c), s.Packets(Class(c)),
+				s.Bytes(Class(c))})
 			s.count[c] = 0
 		}
 	}
@@ -217,14 +218,43 @@ func (t *Table) Busy() (words int) {
 	return words
 }
 
-// eachActive calls f with every touched slot in ascending order.
-func (t *Table) eachActive(f func(slot uint32)) {
+// Words of a bitmap by lines: those of a block of hosts for one direction, for both, and for how
+// many blocks one word of a summary is.
+const (
+	wordsOfSide  = 1 << blockBits / 64
+	wordsOfPair  = 2 * wordsOfSide
+	pairsSummary = 64 / wordsOfPair
+)
+
+// eachWord calls f with every word w of active that has 64 hosts' incoming lines, where these or
+// the outgoing ones were touched, which word w+wordsOfSide has.
+func (t *Table) eachWord(f func(w int)) {
 	for si, sum := range t.summary {
-		for ; sum != 0; sum &= sum - 1 {
-			w := uint32(si*64 + bits.TrailingZeros64(sum))
-			for word := t.active[w]; word != 0; word &= word - 1 {
-				f(w*64 + uint32(bits.TrailingZeros64(word)))
+		if sum == 0 {
+			continue
+		}
+		for pair := range pairsSummary {
+			from := pair * wordsOfPair
+			words := (sum>>from | sum>>(from+wordsOfSide)) & (1<<wordsOfSide - 1)
+			for ; words != 0; words &= words - 1 {
+				f(si*64 + from + bits.TrailingZeros64(words))
 			}
+		}
+	}
+}
+
+// eachSlot calls f with the slots of 64 hosts, in ascending order, that in has a bit for, which is
+// word w of a bitmap by lines, or out, which is word w+wordsOfSide.
+func eachSlot(w int, in, out uint64, f func(slot uint32)) {
+	first := SlotOf(uint32(w * 64))
+	for both := in | out; both != 0; both &= both - 1 {
+		bit := bits.TrailingZeros64(both)
+		slot := first + 2*uint32(bit)
+		if in>>bit&1 != 0 {
+			f(slot)
+		}
+		if out>>bit&1 != 0 {
+			f(slot + 1)
 		}
 	}
 }
@@ -235,7 +265,11 @@ func (t *Table) Clear() {
 		t.flowIndex[t.flowSlots[i].slot] = 0
 		t.flowSlots[i].reset()
 	}
-	t.eachActive(func(i uint32) { t.slots[i] = Slot{state: t.slots[i].state & keepMask} })
+	empty := func(i uint32) {
+		s := &t.slots[Line(i)]
+		*s = Slot{state: s.state & keepMask}
+	}
+	t.eachWord(func(w int) { eachSlot(w, t.active[w], t.active[w+wordsOfSide], empty) })
 	t.clearRest()
 }
 

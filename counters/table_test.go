@@ -56,8 +56,8 @@ func newMemory(t testing.TB) *Memory {
 // count makes one op the way a worker does, with the first touch noted.
 func count(t *Table, op Op, now int64) {
 	for range t.Count([]Op{op}, 0, nil) {
-		t.Touch(op.Slot, now)
-		t.Slot(op.Slot).Arm(1000)
+		t.Touch(op.Line, now)
+		t.Slot(op.Line).Arm(1000)
 	}
 }
 
@@ -142,14 +142,14 @@ func countRandom(r *rand.Rand, table *Table, want map[side]*twin, now int64) {
 	i := uint32(r.IntN(int(n.Count)))
 	s := side{n.key(i).Addr(), r.IntN(2) == 1}
 	op := Op{
-		Slot:  n.Base + 2*i,
+		Line:  Line(n.Base + 2*i),
 		Hash:  uint32(r.IntN(50)) * 0x9e3779b1,
 		Bytes: uint32(r.IntN(1500)),
 		Class: Class(r.IntN(4)),
 		Mark:  uint8(r.IntN(4)),
 	}
 	if s.outgoing {
-		op.Slot++
+		op.Line = Line(n.Base + 2*i + 1)
 	}
 	count(table, op, now)
 	w := want[s]
@@ -262,7 +262,7 @@ func TestFlowSlabsRunOut(t *testing.T) {
 	g.Reset(0)
 	for host := range uint32(20) {
 		for flow := range uint32(100) {
-			count(table, Op{Slot: 2 * host, Hash: flow * 0x9e3779b1}, 0)
+			count(table, Op{Line: Line(2 * host), Hash: flow * 0x9e3779b1}, 0)
 		}
 	}
 	if table.flows.exhausted == 0 {
@@ -288,7 +288,7 @@ func TestSprayTakesNoSlab(t *testing.T) {
 	table := newTable(t, newMemory(t), l)
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range uint32(1 << 16) {
-		count(table, Op{Slot: 2 * i, Hash: r.Uint32()}, 0)
+		count(table, Op{Line: Line(2 * i), Hash: r.Uint32()}, 0)
 	}
 	if table.flows.usedSmall != 0 {
 		t.Errorf("a spray of one packet per host took %d slabs", table.flows.usedSmall)
@@ -300,12 +300,12 @@ func TestSpill(t *testing.T) {
 	m := newMemory(t)
 	g, table := newMerger(t, m, l), newTable(t, m, l)
 	g.Reset(0)
-	count(table, Op{Slot: 3, Bytes: 60, Class: UDP}, 0)
-	s := table.Slot(3)
+	count(table, Op{Line: Line(3), Bytes: 60, Class: UDP}, 0)
+	s := table.Slot(Line(3))
 	const packets = uint64(5 * spillAt)
 	for range 5 { // as if that many packets had been counted between two looks
 		s.count[UDP] += spillAt<<bytesBits + spillAt*60
-		table.Touch(3, 0)
+		table.Touch(Line(3), 0)
 	}
 	g.Add(table, 1)
 	if e := g.Entry(0); e.Packets(UDP) != packets+1 || e.Bytes(UDP) != 60*(packets+1) {
@@ -345,17 +345,17 @@ func TestNoAllocs(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() {
 		g.Reset(0)
 		for i := range ops {
-			ops[i] = Op{Slot: r.Uint32N(l.DirBase), Hash: r.Uint32(), Bytes: 60}
+			ops[i] = Op{Line: Line(r.Uint32N(l.DirBase)), Hash: r.Uint32(), Bytes: 60}
 			k := Key{0x20010db8 << 32, r.Uint64N(64)}
 			if e, ok, _ := d.Admit(k, d.Hash(k), 2, 1); ok && i%2 == 0 {
-				ops[i].Slot = l.DirBase + 2*e
+				ops[i].Line = Line(l.DirBase + 2*e)
 				table.Name(e, k)
 			}
 		}
 		table.Prefetch(ops)
 		table.PrefetchBitmaps(ops)
 		for _, i := range table.Count(ops, 0, expired) {
-			table.Touch(ops[i].Slot, 0)
+			table.Touch(ops[i].Line, 0)
 		}
 		g.Add(table, 1)
 		g.Sort()
@@ -364,5 +364,22 @@ func TestNoAllocs(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("a round of counting and merging allocates %v times", n)
+	}
+}
+
+// Lines are a permutation within a block's pair; what lies beside a host's slot is its neighbour's
+// for the same direction.
+func TestLine(t *testing.T) {
+	for slot := range uint32(3 * (pairMask + 1)) {
+		line := Line(slot)
+		if SlotOf(line) != slot || line&^pairMask != slot&^pairMask {
+			t.Fatalf("slot %d lies in line %d, there lies %d", slot, line, SlotOf(line))
+		}
+		if op := (Op{Line: line}); op.Side() != slot&1 {
+			t.Fatalf("slot %d is of side %d", slot, op.Side())
+		}
+		if beside := SlotOf(line ^ 1); beside != slot^2 {
+			t.Fatalf("beside slot %d lies %d", slot, beside)
+		}
 	}
 }

@@ -42,10 +42,10 @@ func fill(t *testing.T, l *Layout, hosts []netip.Addr, seed uint64, shares int) 
 				table.Name(entry, key)
 			}
 		}
-		op := Op{Slot: slot + side, Hash: r.Uint32(), Bytes: 100, Class: Class(r.IntN(4))}
+		op := Op{Line: Line(slot + side), Hash: r.Uint32(), Bytes: 100, Class: Class(r.IntN(4))}
 		for range table.Count([]Op{op}, 0, nil) {
-			table.Touch(op.Slot, 2000)
-			table.Slot(op.Slot).Arm(1 << 30)
+			table.Touch(op.Line, 2000)
+			table.Slot(op.Line).Arm(1 << 30)
 		}
 	}
 	add(g, shares, table)

@@ -14,18 +14,18 @@ const baselineGap = 1024
 func (w *Worker) expire(rest []counters.Op) {
 	op := &rest[0]
 	t := w.epoch.Table
-	s := t.Slot(op.Slot)
+	s := t.Slot(op.Line)
 	now := w.batch.Frames[op.Frame].Time
-	first := t.Touch(op.Slot, now)
-	if first && op.Slot >= t.Layout.DirBase {
-		entry := (op.Slot - t.Layout.DirBase) / 2
+	first := t.Touch(op.Line, now)
+	if slot := counters.SlotOf(op.Line); first && slot >= t.Layout.DirBase {
+		entry := (slot - t.Layout.DirBase) / 2
 		t.Name(entry, w.dir.Key(entry))
 	}
 	if op.Mark&counters.MarkNoFlow != 0 {
 		s.Arm(1 << 30)
 		return
 	}
-	sh := &w.epoch.Policy.shares[op.Group][op.Slot&1]
+	sh := &w.epoch.Policy.shares[op.Group][op.Side()]
 	if first && sh.cold > maxOps { // whatever the burst held, it cannot be warm
 		s.Arm(sh.cold - maxOps)
 		return
@@ -42,15 +42,15 @@ func (w *Worker) expire(rest []counters.Op) {
 // sampleBurst takes rest[0] as a sample, and of the later ops of its slot in the burst each with
 // probability 1/gap. It returns after how many more packets the next is due.
 func (w *Worker) sampleBurst(rest []counters.Op, gap uint32) (due uint32) {
-	slot := rest[0].Slot
-	w.sample(int(rest[0].Frame), ring.Warm, slot&1 != 0, gap)
+	line, outgoing := rest[0].Line, rest[0].Side() != 0
+	w.sample(int(rest[0].Frame), ring.Warm, outgoing, gap)
 	due = w.gapOf(gap)
 	for i := 1; i < len(rest); i++ {
-		if rest[i].Slot != slot {
+		if rest[i].Line != line {
 			continue
 		}
 		if due--; due == 0 {
-			w.sample(int(rest[i].Frame), ring.Warm, slot&1 != 0, gap)
+			w.sample(int(rest[i].Frame), ring.Warm, outgoing, gap)
 			due = w.gapOf(gap)
 		}
 	}
@@ -68,8 +68,8 @@ func (w *Worker) heat(op *counters.Op, s *counters.Slot, at level, now int64) {
 		packets, _ := s.Total()
 		s.SetGap(uint32(max(1, packets*warmPart/samplesPerLimit)))
 		w.hint(op, now, false)
-		if base := w.epoch.Table.Layout.DirBase; op.Slot >= base {
-			w.dir.Pin((op.Slot-base)/2, uint32(w.epoch.Seq))
+		if base, slot := w.epoch.Table.Layout.DirBase, counters.SlotOf(op.Line); slot >= base {
+			w.dir.Pin((slot-base)/2, uint32(w.epoch.Seq))
 		}
 	}
 	if at == over && !s.Has(counters.FlagOver) {
@@ -81,7 +81,7 @@ func (w *Worker) heat(op *counters.Op, s *counters.Slot, at level, now int64) {
 
 func (w *Worker) hint(op *counters.Op, now int64, isOver bool) {
 	r := &w.records[op.Frame]
-	host, outgoing := r.Dst, op.Slot&1 != 0
+	host, outgoing := r.Dst, op.Side() != 0
 	if outgoing {
 		host = r.Src
 	}

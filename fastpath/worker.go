@@ -192,7 +192,7 @@ func dropReason(s decode.Status) decode.Status {
 // place appends the op for the side of r that has address a: side 0 is incoming, 1 outgoing.
 func (w *Worker) place(frame uint8, r *decode.Record, pl *place, a decode.Addr, side uint32) {
 	op := &w.ops[w.made&(maxOps-1)]
-	op.Slot = pl.slot(a.Hi, a.Lo) + side
+	op.Line = counters.Line(pl.slot(a.Hi, a.Lo) + side)
 	op.Hash = w.hash
 	op.Bytes = uint32(r.Bytes)
 	op.Group = pl.group
@@ -215,7 +215,7 @@ func (w *Worker) list(unknown []counters.Sought) {
 	for i := range unknown {
 		u := &unknown[i]
 		op := &w.ops[u.Op&(maxOps-1)]
-		side := op.Slot & 1
+		side := op.Side()
 		entry, ok := dir.Find(u.Key, u.Hash)
 		if ok {
 			dir.Use(entry, epoch)
@@ -228,6 +228,6 @@ func (w *Worker) list(unknown []counters.Sought) {
 				continue
 			}
 		}
-		op.Slot = t.Layout.DirBase + 2*entry + side
+		op.Line = counters.Line(t.Layout.DirBase + 2*entry + side)
 	}
 }

@@ -73,18 +73,17 @@ func (l *lab) packetOf(key counters.Key, outgoing bool, s sample) {
 	switch {
 	case !ok:
 		panic("BUG: packet of a host that is not ours: " + key.Addr().String())
-	case direct:
-		op.Slot = slot
-	default:
-		op.Slot = l.list(key)
+	case !direct:
+		slot = l.list(key)
 	}
 	if outgoing {
-		op.Slot++
+		slot++
 	}
+	op.Line = counters.Line(slot)
 	var expired [1]uint8
 	if len(l.table.Count([]counters.Op{op}, 0, expired[:0])) > 0 {
-		l.table.Touch(op.Slot, s.at)
-		l.table.Slot(op.Slot).Arm(1 << 20)
+		l.table.Touch(op.Line, s.at)
+		l.table.Slot(op.Line).Arm(1 << 20)
 	}
 }
 
