@@ -76,8 +76,9 @@ type exporter struct {
 	next    atomic.Pointer[exporter]
 	domains atomic.Pointer[[]*domain] // by key
 	life
-	bytes int64
-	slot  int // in Cache.exporters
+	samplers atomic.Bool // a domain was told the rate of one, or of a selector
+	bytes    int64
+	slot     int // in Cache.exporters
 }
 
 // domain is one source ID or observation domain of an exporter.

@@ -303,6 +303,7 @@ func (c *Cache) learnRate(d *domain, r rate) bool {
 	}
 	if r.scope != perInterface {
 		d.rates.last.Store(r.n)
+		d.exporter.samplers.Store(true)
 	}
 	before := d.rates.cost()
 	room := min(c.limits.Bytes-c.stats.Bytes, c.limits.Bytes/exporterShare-d.exporter.bytes)

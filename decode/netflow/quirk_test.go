@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"testing"
@@ -369,4 +370,49 @@ func TestRateOfOtherDomain(t *testing.T) {
 	if !slices.Equal(rates, []uint32{100, 100, 7, 7}) {
 		t.Error(rates)
 	}
+}
+
+// TestSamplerOfOtherDomain finds a sampler where it was told: in the data's own domain, else in
+// another of the exporter's, and only then falls back to what the own domain was told of others.
+func TestSamplerOfOtherDomain(t *testing.T) {
+	f := func(name string, own []byte, sampler byte, want uint32, from decode.RateSource) {
+		t.Helper()
+		for _, v9 := range []bool{true, false} {
+			d := newDecoder()
+			tell := func(domain uint32, sets ...[]byte) {
+				b := datagram(v9, sets...)
+				binary.BigEndian.PutUint32(b[map[bool]int{true: 16, false: 12}[v9]:], domain)
+				decodeAll(d, arrivalOf(b), 1)
+				if d.Datagram().Options == 0 {
+					t.Fatalf("%s: no options data", name)
+				}
+			}
+			rate := func(id byte, n uint32) []byte {
+				return netflowtest.Set(nil, 300, append([]byte{id}, u32(n)...)...)
+			}
+			samplers := templateSet(v9, 300, 1, f2(48, 1, 50, 4))
+			tell(0, samplers, rate(0, 9000), rate(1, 1000), rate(2, 2000))
+			tell(7, samplers, rate(1, 7000), rate(4, 4000))
+			if own != nil {
+				tell(1, samplers, templateSet(v9, 301, 1, f2(149, 4, 34, 4)), own)
+			}
+			got := one(d, v9, with(f2(48, 1)), append(slicesOf(pairData), sampler))
+			if len(got) != 1 || got[0].Sampling != want || d.Datagram().Rate != want ||
+				d.Datagram().Learned != from {
+				t.Errorf("%s (v9: %v): %+v %+v", name, v9, got, d.Datagram())
+			}
+		}
+	}
+	named, options := decode.RateSampler, decode.RateOptions
+	other := netflowtest.Set(nil, 300, append([]byte{3}, u32(30)...)...)
+	whole := netflowtest.Set(nil, 301, u32(0, 50)...)
+	f("its own", other, 3, 30, named)
+	f("of domain 0", other, 1, 1000, named)
+	f("of domain 0, beside a rate for all of the own", whole, 1, 1000, named)
+	f("of domain 7", other, 4, 4000, named)
+	f("of domain 7, none in the own", nil, 4, 4000, named)
+	f("unknown", other, 9, 30, options)
+	f("unknown, beside a rate for all of the own", whole, 9, 50, options)
+	f("0 of another domain", other, 0, 1, decode.RateUnknown)
+	f("0 of another domain, beside a rate for all of the own", whole, 0, 50, options)
 }

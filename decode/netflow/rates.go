@@ -131,24 +131,50 @@ type rateKey struct {
 	scope         scope
 }
 
-// find returns N of a record, and where it was told; 0 where it never was.
-func (r *rates) find(seed uint64, k rateKey) (uint32, decode.RateSource) {
+// exact returns N of the interface or sampler that a record names, and which of them it is; 0 where
+// r has neither.
+func (r *rates) exact(seed uint64, k *rateKey) (uint32, decode.RateSource) {
 	t := r.table.Load()
-	if t != nil {
-		for _, i := range [2]uint32{k.first, k.second} {
-			if i == 0 {
-				continue
-			}
-			if n := t.find(seed, uint64(i), perInterface); n != 0 {
-				return n, decode.RateInterface
-			}
+	if t == nil {
+		return 0, decode.RateUnknown
+	}
+	for _, i := range [2]uint32{k.first, k.second} {
+		if i == 0 {
+			continue
 		}
-		if k.named {
-			if n := t.find(seed, k.sampler, k.scope); n != 0 {
-				return n, decode.RateSampler
-			}
+		if n := t.find(seed, uint64(i), perInterface); n != 0 {
+			return n, decode.RateInterface
 		}
 	}
+	if k.named {
+		if n := t.find(seed, k.sampler, k.scope); n != 0 {
+			return n, decode.RateSampler
+		}
+	}
+	return 0, decode.RateUnknown
+}
+
+// sampler returns N of the sampler or selector that a record names, as any domain of protocol p
+// was told it, the least ID first: devices tell in domain 0 what the data of the others refer to.
+// Sampler 0 is another in each.
+func (e *exporter) sampler(seed uint64, k *rateKey, p decode.FlowProto) uint32 {
+	if !k.named || k.sampler == 0 || !e.samplers.Load() {
+		return 0
+	}
+	for _, d := range *e.domains.Load() {
+		if d.key>>32 != uint64(p) {
+			continue
+		}
+		if n := d.rates.table.Load().find(seed, k.sampler, k.scope); n != 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// general returns N of a record that names nothing known, and where it was told; 0 where it never
+// was.
+func (r *rates) general(k *rateKey) (uint32, decode.RateSource) {
 	if n := r.whole.Load(); n != 0 {
 		return n, decode.RateOptions
 	}

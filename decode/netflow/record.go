@@ -181,7 +181,7 @@ func (d *Decoder) settle() {
 	if d.rates = d.told(); d.rates == nil {
 		return
 	}
-	if d.rates.table.Load() != nil {
+	if d.rates.table.Load() != nil || d.domain.exporter.samplers.Load() {
 		d.constant = false
 		return
 	}
@@ -220,11 +220,24 @@ func (d *Decoder) lookUp(r *decode.Record, t *template, p *[numFields]place, rec
 	}
 	if !d.memoized || k != d.memo {
 		d.memo, d.memoized = k, true
-		d.memoRate, d.memoFrom = d.rates.find(d.cache.seed, k)
-		if d.memoRate == 0 {
-			d.memoRate = min(max(d.arrival.Default, 1), decode.MaxSampling)
-		}
+		d.memoRate, d.memoFrom = d.rateFor(&k)
 	}
 	r.Sampling = d.memoRate
 	d.lastRate, d.lastFrom = d.memoRate, d.memoFrom
+}
+
+// rateFor returns the sampling rate that k stands for, and where it was told: what it names comes
+// before what holds for others.
+func (d *Decoder) rateFor(k *rateKey) (uint32, decode.RateSource) {
+	seed := d.cache.seed
+	if n, from := d.rates.exact(seed, k); n != 0 {
+		return n, from
+	}
+	if n := d.domain.exporter.sampler(seed, k, d.dg.Proto); n != 0 {
+		return n, decode.RateSampler
+	}
+	if n, from := d.rates.general(k); n != 0 {
+		return n, from
+	}
+	return min(max(d.arrival.Default, 1), decode.MaxSampling), decode.RateUnknown
 }
