@@ -25,6 +25,10 @@ type Replay struct {
 	Pace func(now int64)
 }
 
+// Streamed returns how many TCP segments began with an IPFIX message to a port of flow exports,
+// none of which was read.
+func (r *Replay) Streamed() uint64 { return r.source.Streamed() }
+
 // mirrorView is the view of the frames.
 const mirrorView = "mirror"
 

@@ -22,7 +22,8 @@ func newDecodeFlows() *cobra.Command {
 		Long: `Print one line per flow record, or sFlow sample, then a summary. Captures (pcap,
 pcapng, gzip; "-" is standard input) are searched for export datagrams: NetFlow v5 and v9, IPFIX,
 sFlow v2, v4 and v5 over UDP, whatever their port; IP fragments are put together. Templates hold
-from one file to the next.
+from one file to the next. IPFIX over TCP is not read; the segments that begin with a message are
+counted as skipped: ipfix_over_tcp.
 
 With --payload each FILE is one bare UDP payload. Who sent it is not known then: NetFlow and IPFIX
 have no exporter, sFlow names its agent.

@@ -251,3 +251,31 @@ func TestDecodeFlows_Failure(t *testing.T) {
 		}
 	}
 }
+
+// TestOverTCP: IPFIX over TCP in a capture is told as skipped, by decode flows and by replay.
+func TestOverTCP(t *testing.T) {
+	over := func(payload string) string {
+		payload = strings.ReplaceAll(payload, " ", "")
+		return macs + "0800" + fmt.Sprintf("4500%04x 12340000 4006 0000 c0000209 c6336407",
+			40+len(payload)/2) + "13881283 00000001 00000001 5018 ffff 0000 0000" + payload
+	}
+	capture := decodeCapture(t, microCapture, 1, over(template+data), over(data), over(""),
+		over("474554202f20485454502f312e310d0a0d0a0000"))
+	skipped := `"ipfix_over_tcp":2`
+	if _, out, _ := decodeFlows("-o", "json", capture); !strings.Contains(out, skipped) {
+		t.Errorf("decode flows: %s", out)
+	}
+	config := writeConfig(t, replayConfig+"capture: {flows: [{listen: '[::]:4739'}]}\n")
+	if _, out := replayLines(t, config, capture); !strings.Contains(out, skipped) ||
+		!strings.Contains(out, `"packets":4,`) {
+		t.Errorf("replay: %s", out)
+	}
+	_, table, _ := weir("replay", "-c", config, capture)
+	if !strings.Contains(table, "; skipped: 2 ipfix_over_tcp; 0 attacks\n") {
+		t.Errorf("replay: %s", table)
+	}
+	config = writeConfig(t, replayConfig+"capture: {flows: [{listen: '[::]:2055'}]}\n")
+	if _, out := replayLines(t, config, capture); strings.Contains(out, "skipped") {
+		t.Errorf("replay, of another port: %s", out)
+	}
+}

@@ -150,6 +150,7 @@ type summaryJSON struct {
 	Dropped   map[string]uint64 `json:"dropped"`
 	Damaged   map[string]uint64 `json:"damaged,omitempty"`
 	Lost      map[string]uint64 `json:"lost,omitempty"` // of what leaves the packet path
+	Skipped   map[string]uint64 `json:"skipped,omitempty"`
 	Attacks   uint64            `json:"attacks"`
 }
 
@@ -163,6 +164,9 @@ func (p *eventPrinter) summary(r *control.Replay) {
 	}
 	if pl.Shed > 0 {
 		s.Dropped["shed"] = pl.Shed
+	}
+	if n := r.Streamed(); n > 0 {
+		s.Skipped = map[string]uint64{overTCP: n}
 	}
 	if p.json != nil {
 		p.encode(s)
@@ -178,6 +182,9 @@ func (p *eventPrinter) summary(r *control.Replay) {
 	if exports.Received > 0 {
 		fmt.Fprintf(p, "; %s in %s", plural(s.Flows, "flow"),
 			plural(exports.Received, "export datagram"))
+	}
+	if text := byName(s.Skipped); text != "" {
+		fmt.Fprintf(p, "; skipped: %s", text)
 	}
 	fmt.Fprintf(p, "; %s\n", plural(s.Attacks, "attack"))
 }

@@ -58,6 +58,9 @@ type flowSummary struct {
 // missingFragments names export datagrams of which not all fragments came.
 const missingFragments = "missing_fragments"
 
+// overTCP names TCP segments that begin with an IPFIX message: streams are not read from captures.
+const overTCP = "ipfix_over_tcp"
+
 // flowPrinter decodes export datagrams and prints what came of it.
 type flowPrinter struct {
 	printer
@@ -83,6 +86,11 @@ func newFlowPrinter(w io.Writer, asJSON, naming bool) *flowPrinter {
 	p.finder.GivenUp = func(g *payload.Datagram) {
 		if _, ok := exportKind(g); ok {
 			p.sum.Errors[missingFragments]++
+		}
+	}
+	p.finder.Segment = func(g *payload.Datagram) {
+		if g.Message() {
+			p.sum.Skipped[overTCP]++
 		}
 	}
 	return p

@@ -32,7 +32,10 @@ func newReplay() *cobra.Command {
 by time, on their own clock. Nothing is announced: every mitigation is a dry run.
 
 Reports and evidence are written where the configuration names a place for them (state_dir or
-evidence.dir) or --evidence does; by default a replay writes no files.`,
+evidence.dir) or --evidence does; by default a replay writes no files.
+
+Flow exports over UDP to the ports of capture.flows are read. IPFIX over TCP is not; the segments
+that begin with a message are counted in the summary as skipped: ipfix_over_tcp.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	output := outputFlag(cmd)

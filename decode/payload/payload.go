@@ -1,5 +1,6 @@
-// Package payload finds what captured frames carry over UDP, for those who read captures of
-// export datagrams. It is not for the packet path: it searches, and it allocates.
+// Package payload finds what captured frames carry over UDP, and in single segments of TCP, for
+// those who read captures of export datagrams. It is not for the packet path: it searches, and it
+// allocates.
 package payload
 
 import (
@@ -8,11 +9,11 @@ import (
 	"weir/decode"
 )
 
-// Datagram is what one UDP datagram carries, or as much of it as was captured.
+// Datagram is what one UDP datagram or TCP segment carries, or as much of it as was captured.
 type Datagram struct {
 	Src, Dst         decode.Addr
 	SrcPort, DstPort uint16
-	Data             []byte // without the UDP header; valid until the next frame
+	Data             []byte // without the header; valid until the next frame
 }
 
 // Finder reads frames, one after the other, and puts the fragments of IP packets together. Its
@@ -25,6 +26,9 @@ type Finder struct {
 	// GivenUp, unless nil, is called with each fragmented datagram of which not all came, and what
 	// came of its beginning.
 	GivenUp func(*Datagram)
+
+	// Segment, unless nil, is called with what each TCP segment carries that is not in fragments.
+	Segment func(*Datagram)
 }
 
 // Lengths and offsets of IPv4 (RFC 791), IPv6 (RFC 8200) and UDP (RFC 768).
@@ -43,7 +47,11 @@ const (
 
 	udpLen = 8
 
+	tcpLen    = 20 // RFC 9293
+	offTCPLen = 12
+
 	protoHopByHop = 0
+	protoTCP      = 6
 	protoUDP      = 17
 	protoRouting  = 43
 	protoFragment = 44
@@ -60,11 +68,18 @@ const horizon = 512
 func (f *Finder) Find(out *Datagram, link decode.Link, data []byte, wire uint32) bool {
 	r := &f.record
 	f.decoder.Decode(r, link, data, wire)
-	if r.Version == 0 || r.Proto != protoUDP {
+	segment := r.Proto == protoTCP && r.Fragment == decode.NotFragment && f.Segment != nil
+	if r.Version == 0 || r.Proto != protoUDP && !segment {
 		return false
 	}
 	p, ok := f.packet(data)
 	if !ok {
+		return false
+	}
+	if segment {
+		if out.segment(r.Src, r.Dst, p.body) {
+			f.Segment(out)
+		}
 		return false
 	}
 	if r.Fragment == decode.NotFragment {
@@ -90,6 +105,41 @@ func (g *Datagram) fill(src, dst decode.Addr, b []byte) bool {
 		g.Data = b[udpLen:length]
 	}
 	return true
+}
+
+// segment reads a TCP header and takes what is behind it, if there is anything.
+func (g *Datagram) segment(src, dst decode.Addr, b []byte) bool {
+	if len(b) < tcpLen {
+		return false
+	}
+	header := int(b[offTCPLen]>>4) * 4
+	if header < tcpLen || header >= len(b) {
+		return false
+	}
+	*g = Datagram{
+		Src: src, Dst: dst, SrcPort: binary.BigEndian.Uint16(b),
+		DstPort: binary.BigEndian.Uint16(b[2:]), Data: b[header:],
+	}
+	return true
+}
+
+// Lengths and offsets of IPFIX (RFC 7011 section 3).
+const (
+	ipfixVersion = 10
+	ipfixLen     = 16
+	setLen       = 4
+	minDataSet   = 256
+)
+
+// Message reports whether g begins like an IPFIX message, which may be longer than g.
+func (g *Datagram) Message() bool {
+	at := binary.BigEndian.Uint16
+	if len(g.Data) < ipfixLen+setLen || at(g.Data) != ipfixVersion {
+		return false
+	}
+	length, id, set := at(g.Data[2:]), at(g.Data[ipfixLen:]), at(g.Data[ipfixLen+2:])
+	return (id == 2 || id == 3 || id >= minDataSet) && set >= setLen &&
+		int(length) >= ipfixLen+int(set)
 }
 
 // packet is what of an IP packet is behind its headers.
@@ -122,7 +172,7 @@ func (f *Finder) ipv4(b []byte) (packet, bool) {
 	if length == 0 {
 		length = int(r.IPLen) // segmentation offload
 	}
-	if b[0]>>4 != 4 || b[offIPv4Proto] != protoUDP || uint32(length) != r.IPLen ||
+	if b[0]>>4 != 4 || b[offIPv4Proto] != r.Proto || uint32(length) != r.IPLen ||
 		header < ipv4Len || header > min(length, len(b)) ||
 		decode.AddrFrom4(at(b[offIPv4Src:])) != r.Src ||
 		decode.AddrFrom4(at(b[offIPv4Src+4:])) != r.Dst {
@@ -153,7 +203,7 @@ func (f *Finder) ipv6(b []byte) (packet, bool) {
 		}
 		size := 8 + int(b[1])*8
 		switch next {
-		case protoUDP:
+		case r.Proto:
 			p.body = b
 			return p, true
 		case protoHopByHop, protoRouting, protoOptions:
@@ -173,7 +223,7 @@ func (f *Finder) ipv6(b []byte) (packet, bool) {
 		next, b = b[0], b[size:]
 		if p.offset > 0 { // what follows is in the first fragment
 			p.body = b
-			return p, next == protoUDP
+			return p, next == r.Proto
 		}
 	}
 	return packet{}, false

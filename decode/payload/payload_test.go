@@ -117,6 +117,40 @@ func TestFind_Failure(t *testing.T) {
 	f(decode.LinkRaw, ip4(1, 0x2000, 17, udp(data)))
 }
 
+// TestSegments tells what TCP segments carry, and which of it begins like an IPFIX message.
+func TestSegments(t *testing.T) {
+	message := join(u16(10, 99, 0, 0, 0, 0, 0, 7, 2, 28), make([]byte, 9))
+	tcp := func(options int, data []byte) []byte {
+		return join(u16(5000, 4739, 0, 0, 0, 0, uint16(5+options/4)<<12, 0, 0, 0),
+			make([]byte, options), data)
+	}
+	f := func(frame []byte, want int, is bool) {
+		t.Helper()
+		got := -1
+		finder := Finder{Segment: func(g *Datagram) {
+			if got = len(g.Data); g.SrcPort != 5000 || g.DstPort != 4739 || g.Message() != is {
+				t.Errorf("%+v: %v", g, g.Message())
+			}
+		}}
+		if found(&finder, decode.LinkRaw, frame) != "" || got != want {
+			t.Errorf("%x: %d bytes, want %d", frame, got, want)
+		}
+		if found(new(Finder), decode.LinkRaw, frame) != "" {
+			t.Errorf("%x is taken for UDP", frame)
+		}
+	}
+	f(ip4(1, 0, 6, tcp(0, message)), len(message), true)
+	f(ip6(6, tcp(12, message)), len(message), true)
+	f(ip4(1, 0, 6, tcp(0, message[:20])), 20, true)
+	f(ip4(1, 0, 6, tcp(0, message[:19])), 19, false)
+	f(ip4(1, 0, 6, tcp(0, []byte("GET / HTTP/1.1 and so on"))), 24, false)
+	f(ip4(1, 0, 6, tcp(0, u16(10, 40, 0, 0, 0, 0, 0, 7, 256, 28))), 20, false) // a set too long
+	f(ip4(1, 0, 6, tcp(0, u16(10, 40, 0, 0, 0, 0, 0, 7, 4, 8))), 20, false)    // reserved
+	f(ip4(1, 0, 6, tcp(12, nil)), -1, false)
+	f(ip4(1, 0, 6, tcp(40, nil)[:40]), -1, false)
+	f(ip4(1, 0x2000, 6, tcp(0, message)), -1, false)
+}
+
 // TestFragments puts datagrams together whose fragments come in every order.
 func TestFragments(t *testing.T) {
 	body := udp(bytes.Repeat([]byte("0123456789abcdef"), 12))

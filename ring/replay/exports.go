@@ -32,6 +32,7 @@ var _ ring.Source = (*Exports)(nil)
 func (s *Source) Exports(port uint16) *Exports {
 	if s.exports == nil {
 		s.exports = map[uint16]*Exports{}
+		s.finder.Segment = s.segment
 	}
 	x := &Exports{source: s}
 	s.exports[port] = x
@@ -61,6 +62,17 @@ func (s *Source) export(f *ring.Frame, data []byte) {
 		Link: ring.LinkDatagram,
 	})
 }
+
+// segment counts an IPFIX message over TCP to a port of s.exports: streams are not put together.
+func (s *Source) segment(g *payload.Datagram) {
+	if s.exports[g.DstPort] != nil && g.Message() {
+		s.streamed.Add(1)
+	}
+}
+
+// Streamed returns how many TCP segments began with an IPFIX message to a port of an Exports: they
+// are frames like any other, but nothing in them was read.
+func (s *Source) Streamed() uint64 { return s.streamed.Load() }
 
 // Poll implements ring.Source. 0 datagrams say that there are none in what the Source has
 // delivered; it never returns an error but io.EOF, after the Source has.

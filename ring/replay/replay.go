@@ -37,8 +37,8 @@ type Options struct {
 
 // Source merges captures by time into one stream of frames.
 //
-// Concurrency: Poll, Release, SetEdge and NextTime are for one goroutine; Stats, Clamped and
-// Sampling may be called from any.
+// Concurrency: Poll, Release, SetEdge and NextTime are for one goroutine; Stats, Clamped, Streamed
+// and Sampling may be called from any.
 type Source struct {
 	inputs   merge
 	readers  []*pcap.Reader
@@ -54,6 +54,7 @@ type Source struct {
 	received atomic.Uint64
 	bytes    atomic.Uint64
 	clamped  atomic.Uint64
+	streamed atomic.Uint64
 }
 
 var _ ring.Source = (*Source)(nil)
