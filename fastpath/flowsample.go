@@ -68,7 +68,8 @@ func (w *FlowWorker) sample(op *counters.FlowOp, stream ring.Stream, gap uint32)
 	s.Stream, s.Outgoing, s.Worker = stream, op.Slot&1 != 0, w.number
 	s.Link = uint16(decode.LinkRaw)
 	n := header(s.Data[:], r, length)
-	s.Cap, s.Wire = uint16(n), max(length, uint32(n))
+	s.Cap, s.Wire = uint8(n), max(length, uint32(n))
+	s.Forwarding = r.Flow.Forwarding
 	clear(s.Data[n:])
 	w.Samples.Commit()
 }

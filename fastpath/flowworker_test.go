@@ -308,6 +308,28 @@ func TestFlowEvidence(t *testing.T) {
 	}
 }
 
+// What the router did with a flow is told of its evidence.
+func TestFlowEvidenceForwarding(t *testing.T) {
+	r := newFlowRig(t, Limits{Packets: [NumAspects]uint64{Total: 1000}}, nil, "10.0.0.0/24")
+	be := binary.BigEndian
+	var template []byte
+	for _, v := range []uint16{256, 5, 8, 4, 12, 4, 2, 4, 1, 4, 89, 1} {
+		template = be.AppendUint16(template, v)
+	}
+	for _, status := range []uint8{decode.Dropped | 10, 0} {
+		data := be.AppendUint32(be.AppendUint32(nil, ip4("198.51.100.7")), ip4("10.0.0.9"))
+		data = append(be.AppendUint32(be.AppendUint32(data, 5000), 500_000), status)
+		b := netflowtest.Set(netflowtest.V9(nil, r.header(), 2), 0, template...)
+		r.from("192.0.2.1:9", netflowtest.Set(b, 256, data...))
+		s := r.Samples.Front()
+		if s == nil || s.Forwarding != status {
+			t.Fatalf("status %d: %+v", status, s)
+		}
+		r.Samples.Advance()
+		r.flip()
+	}
+}
+
 // Hosts of a wide network are listed by what one record tells.
 func TestFlowDirectory(t *testing.T) {
 	r := newFlowRig(t, Limits{Packets: [NumAspects]uint64{Total: 6400}}, nil, "10.0.0.0/8")

@@ -113,7 +113,7 @@ func (w *Worker) sample(i int, stream ring.Stream, outgoing bool, gap uint32) {
 	s.TTL, s.Fragment, s.IPLen = r.TTL, uint8(r.Fragment), uint32(r.Bytes)
 	s.Gap, s.Sampling = gap, w.sampling
 	s.Stream, s.Outgoing, s.Worker = stream, outgoing, w.number
-	s.Cap = uint16(copy(s.Data[:], w.batch.Data(i)))
+	s.Cap, s.Forwarding = uint8(copy(s.Data[:], w.batch.Data(i))), 0
 	clear(s.Data[s.Cap:])
 	w.Samples.Commit()
 }

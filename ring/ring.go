@@ -97,7 +97,8 @@ type Sample struct {
 	SrcPort      uint16
 	DstPort      uint16
 	Link         uint16
-	Cap          uint16 // valid bytes of Data
+	Cap          uint8 // valid bytes of Data
+	Forwarding   uint8 // what the device did, of a flow record: as decode.Flow has it; 0: not told
 	Proto        uint8
 	TCPFlags     uint8
 	TTL          uint8

@@ -49,6 +49,10 @@ func packetComment(s *Sample) string {
 	if s.Outgoing {
 		direction = "outgoing"
 	}
-	return fmt.Sprintf("stream=%s probability=1/%d sampling=1:%d direction=%s",
-		stream, max(s.Gap, 1), max(s.Sampling, 1), direction)
+	told := ""
+	if s.Forwarding != 0 {
+		told = fmt.Sprintf(" forwarding_status=%d", s.Forwarding)
+	}
+	return fmt.Sprintf("stream=%s probability=1/%d sampling=1:%d direction=%s%s",
+		stream, max(s.Gap, 1), max(s.Sampling, 1), direction, told)
 }

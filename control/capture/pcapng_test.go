@@ -66,7 +66,7 @@ func TestWritePCAPNGWithoutSamples(t *testing.T) {
 // A sample whose lengths contradict each other still makes a file that can be read.
 func TestWritePCAPNGHostileLengths(t *testing.T) {
 	s := sample(1, 2, 1)
-	s.Cap, s.Wire, s.Gap, s.Sampling = 0xffff, 3, 0, 0
+	s.Cap, s.Wire, s.Gap, s.Sampling = 0xff, 3, 0, 0
 	var out bytes.Buffer
 	if err := WritePCAPNG(&out, []Sample{*s}, "x"); err != nil {
 		t.Fatal(err)

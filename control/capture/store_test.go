@@ -147,7 +147,7 @@ func TestNoAllocs(t *testing.T) {
 		s.Add(x)
 	})
 	f("Add of a malformed sample", func() {
-		x.Time, x.Cap, x.Proto = -x.Time, 0xffff, 0xff
+		x.Time, x.Cap, x.Proto = -x.Time, 0xff, 0xff
 		s.Add(x)
 	})
 	dst := make([]Sample, 0, 512)

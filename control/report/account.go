@@ -40,6 +40,7 @@ type account struct {
 	Timeline    timeline       `json:"timeline"`
 	Actions     []trafficOrder `json:"actions"`
 	Evidence    evidence       `json:"evidence"`
+	Forwarding  bySide         `json:"forwarding,omitzero"`
 }
 
 type trigger struct {
@@ -126,6 +127,12 @@ type evidence struct {
 	SeenBefore uint64 `json:"seen_before_verdict"`
 	SeenAfter  uint64 `json:"seen_after_verdict"`
 	Listed     int    `json:"listed"` // of Packets, in packet_dump_detailed
+}
+
+// bySide is what routers told of the evidence: a direction of which they told nothing is not there.
+type bySide struct {
+	Incoming *forwarding `json:"incoming,omitempty"`
+	Outgoing *forwarding `json:"outgoing,omitempty"`
 }
 
 func newAccount(inc *ban.Incident, ev *capture.Snapshot, o Options) account {

@@ -67,7 +67,7 @@ type attackDetails struct {
 	OutgoingICMPPPS         uint64 `json:"outgoing_icmp_pps"`
 }
 
-// newAttackDetails fills all but the dropped traffic, of which weir knows nothing.
+// newAttackDetails fills in the rates at the verdict, all but what of them was dropped.
 func newAttackDetails(inc *ban.Incident) attackDetails {
 	in, out := &inc.AtVerdict[rate.Incoming], &inc.AtVerdict[rate.Outgoing]
 	return attackDetails{
@@ -119,6 +119,15 @@ func newAttackDetails(inc *ban.Incident) attackDetails {
 		OutgoingICMPTrafficBits: out.Bits[rate.ICMP],
 		OutgoingICMPPPS:         out.Packets[rate.ICMP],
 	}
+}
+
+// drop fills in what was dropped of the rates at the verdict: the part that it is of the evidence.
+func (d *attackDetails) drop(inc *ban.Incident, f *[2]fate) {
+	in, out := &inc.AtVerdict[rate.Incoming], &inc.AtVerdict[rate.Outgoing]
+	d.IncomingDroppedPPS, d.IncomingDroppedTrafficBits = f[rate.Incoming].of(in)
+	d.OutgoingDroppedPPS, d.OutgoingDroppedTrafficBits = f[rate.Outgoing].of(out)
+	d.IncomingDroppedTraffic = d.IncomingDroppedTrafficBits / 8
+	d.OutgoingDroppedTraffic = d.OutgoingDroppedTrafficBits / 8
 }
 
 func protocolVersion(inc *ban.Incident) string {

@@ -37,6 +37,15 @@ func (t *text) facts(inc *ban.Incident, ev *capture.Snapshot, listed int) {
 		len(ev.Samples), ev.Before, ev.SeenBefore+ev.SeenAfter, listed)
 }
 
+// dropped writes what routers told of the evidence, if they told anything.
+func (t *text) dropped(f *[2]fate) {
+	for i, name := range [...]string{rate.Incoming: "incoming", rate.Outgoing: "outgoing"} {
+		if what := f[i].String(); what != "" {
+			t.line("Dropped by routers, %s: %s", name, what)
+		}
+	}
+}
+
 func vectorList(vs []detect.Vector) string {
 	if len(vs) == 0 {
 		return "unknown"

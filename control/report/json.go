@@ -7,6 +7,7 @@ import (
 
 	"weir/control/ban"
 	"weir/control/capture"
+	"weir/control/rate"
 )
 
 // document is what FastNetMon posts and stores, and weir's own account.
@@ -50,6 +51,7 @@ type packet struct {
 // only error is that of w.
 func JSON(w io.Writer, inc *ban.Incident, ev *capture.Snapshot, o Options) error {
 	ev = orEmpty(ev)
+	fate := fates(inc, ev)
 	d := document{
 		AlertScope: "host",
 		IP:         address(inc.Target),
@@ -62,7 +64,11 @@ func JSON(w io.Writer, inc *ban.Incident, ev *capture.Snapshot, o Options) error
 	} else if inc.End != 0 {
 		d.Action = "unban"
 	}
+	d.Details.drop(inc, &fate)
 	d.Weir = newAccount(inc, ev, o)
+	d.Weir.Forwarding = bySide{
+		newForwarding(&fate[rate.Incoming]), newForwarding(&fate[rate.Outgoing]),
+	}
 	d.Weir.Evidence.Listed = len(d.Packets)
 	return json.NewEncoder(w).Encode(&d)
 }
@@ -83,7 +89,7 @@ func newPacket(s *capture.Sample) packet {
 		SourceIP:         capture.Src(s).String(),
 		DestinationIP:    capture.Dst(s).String(),
 		AgentAddress:     "0.0.0.0",
-		ForwardingStatus: "unknown",
+		ForwardingStatus: statusNames[statusOf(s)],
 		Fragmentation:    s.Fragment != 0,
 		Packets:          1,
 		Length:           s.Wire,

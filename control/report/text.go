@@ -17,7 +17,8 @@ import (
 func Text(w io.Writer, inc *ban.Incident, ev *capture.Snapshot, o Options) error {
 	ev = orEmpty(ev)
 	t := &text{Writer: bufio.NewWriter(w)}
-	t.header(inc)
+	fate := fates(inc, ev)
+	t.header(inc, &fate)
 	t.line("\n\nAttack traffic dump\n")
 	listed := ev.Thin(o.Packets).Samples
 	for i := range listed {
@@ -26,6 +27,7 @@ func Text(w io.Writer, inc *ban.Incident, ev *capture.Snapshot, o Options) error
 	t.line("\n\nFlow dump\n")
 	t.flows(inc.Target, ev.Samples, o.Flows)
 	t.facts(inc, ev, len(listed))
+	t.dropped(&fate)
 	t.actions(inc.Actions, o.Actions)
 	t.timeline(inc.Timeline, o.Points)
 	return t.Flush() // bufio keeps the first error
@@ -38,8 +40,7 @@ func (t *text) line(format string, args ...any) {
 	fmt.Fprintf(t, format+"\n", args...)
 }
 
-// dropped stands for traffic that a device says it dropped: a line of FastNetMon's that weir,
-// which counts what it sees, has nothing to say in.
+// dropped stands for traffic that a device says it dropped, as far as the evidence tells.
 const dropped = rate.NumClasses
 
 // headerClasses are the classes of the header in FastNetMon's order and words.
@@ -52,7 +53,7 @@ var headerClasses = [...]struct {
 }
 
 // header writes the labelled lines and the empty one that ends them.
-func (t *text) header(inc *ban.Incident) {
+func (t *text) header(inc *ban.Incident, f *[2]fate) {
 	power := inc.AtVerdict[inc.Trigger.Direction].Packets[rate.Total]
 	t.line("IP: %s", address(inc.Target))
 	t.line("Attack type: %s", detect.FastNetMonType(inc.Vectors))
@@ -69,25 +70,28 @@ func (t *text) header(inc *ban.Incident) {
 	t.line("Total incoming flows: %d flows per second", in.Flows)
 	t.line("Total outgoing flows: %d flows per second", out.Flows)
 	for _, c := range headerClasses {
-		t.line("Incoming %s traffic: %d mbps", c.name, mbps(in, c.class))
-		t.line("Outgoing %s traffic: %d mbps", c.name, mbps(out, c.class))
-		t.line("Incoming %s pps: %d packets per second", c.name, pps(in, c.class))
-		t.line("Outgoing %s pps: %d packets per second", c.name, pps(out, c.class))
+		if c.class == dropped {
+			inPPS, inBits := f[rate.Incoming].of(in)
+			outPPS, outBits := f[rate.Outgoing].of(out)
+			t.class(c.name, inBits/1e6, outBits/1e6, inPPS, outPPS)
+			continue
+		}
+		t.class(c.name, mbps(in, c.class), mbps(out, c.class), pps(in, c.class), pps(out, c.class))
 	}
 	t.line("")
 }
 
-func pps(r *rate.Rates, class rate.Class) uint64 {
-	if class == dropped {
-		return 0
-	}
-	return r.Packets[class]
+// class writes the four lines of one class of traffic.
+func (t *text) class(name string, inMbps, outMbps, inPPS, outPPS uint64) {
+	t.line("Incoming %s traffic: %d mbps", name, inMbps)
+	t.line("Outgoing %s traffic: %d mbps", name, outMbps)
+	t.line("Incoming %s pps: %d packets per second", name, inPPS)
+	t.line("Outgoing %s pps: %d packets per second", name, outPPS)
 }
+
+func pps(r *rate.Rates, class rate.Class) uint64 { return r.Packets[class] }
 
 // mbps returns whole megabits per second, cut off as FastNetMon does.
 func mbps(r *rate.Rates, class rate.Class) uint64 {
-	if class == dropped {
-		return 0
-	}
 	return r.Bits[class] / 1000 / 1000
 }
