@@ -15,7 +15,7 @@ const (
 	ways      = 4
 )
 
-// agent is what is known of an agent and sub-agent.
+// agent is what is known of an agent and sub-agent of one sender.
 type agent struct {
 	tag    uint64 // never 0 once used
 	next   uint32 // sequence number of the datagram to come
@@ -52,10 +52,12 @@ func mix(h, v uint64) uint64 {
 	return hi ^ lo
 }
 
-// find returns the entry of an agent, a new one where it is not known.
-func (t *agents) find(ip decode.Addr, sub uint32) *agent {
+// find returns the entry of an agent, a new one where it is not known. Agents in containers and
+// behind NAT may call themselves by the same address: only their senders tell them apart.
+func (t *agents) find(sender, ip decode.Addr, sub uint32) *agent {
 	t.tick++
-	tag := mix(mix(mix(t.seed, ip.Hi), ip.Lo^t.seed), uint64(sub)) | 1
+	tag := mix(mix(mix(t.seed, ip.Hi), ip.Lo^t.seed), uint64(sub))
+	tag = mix(mix(tag, sender.Hi), sender.Lo^t.seed) | 1
 	set := &t.sets[tag>>(64-agentBits+2)]
 	oldest := 0
 	for i := range set {

@@ -53,6 +53,32 @@ func TestSequence(t *testing.T) {
 	f("far back", "0 restart 0", step{70_000, hour}, step{60_000, hour + 1}, step{60_001, hour + 2})
 }
 
+// TestSenders: agents that call themselves by the same address, behind different senders, have a
+// sequence and pools of their own.
+func TestSenders(t *testing.T) {
+	d := NewDecoder(Counted, &decode.Decoder{})
+	packet := make([]byte, 42)
+	packet[0], packet[3] = 0x45, 42
+	header := sflowtest.Header(11, 46, 4, packet)
+	for n := range uint32(3 * window) {
+		for i := range uint32(2) {
+			flow := sflowtest.Flow{Source: 3, Rate: 1000, Pool: n*1000 + i*20_000}
+			a := decode.Arrival{Source: decode.AddrFrom4(i + 1), Payload: sflowtest.Head{
+				Agent: agent4, Sequence: n + 500*i, Uptime: n,
+			}.Datagram(flow.Sample(header))}
+			var out [1]decode.Record
+			for d.Begin(&a); d.Next(out[:]) > 0; {
+				if out[0].Sampling != 1000 {
+					t.Fatalf("datagram %d of sender %d: 1:%d", n, i, out[0].Sampling)
+				}
+			}
+			if g := d.Datagram(); g.Records != 1 || g.Lost != 0 || g.Restart || g.Late {
+				t.Fatalf("datagram %d of sender %d: %+v", n, i, *g)
+			}
+		}
+	}
+}
+
 // TestAgents: each agent and sub-agent has a sequence of its own.
 func TestAgents(t *testing.T) {
 	d := NewDecoder(Counted, &decode.Decoder{})

@@ -59,7 +59,7 @@ func (d *Decoder) header(b []byte) {
 		samples = MaxSamples
 	}
 	d.left = samples
-	d.agent = d.agents.find(dg.Exporter, dg.Domain)
+	d.agent = d.agents.find(d.sender, dg.Exporter, dg.Domain)
 	d.agent.sequence(dg, sequence, uptime)
 }
 

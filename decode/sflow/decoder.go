@@ -27,7 +27,9 @@ const (
 	MaxRecords = 256 // of one sample
 )
 
-// Decoder reads datagrams, one after the other: Begin, then Next until it returns 0.
+// Decoder reads datagrams, one after the other: Begin, then Next until it returns 0. Sequence
+// numbers and pools are followed here, so that all datagrams of an agent and sub-agent should come
+// to the same Decoder: of those that come to others it would think as of lost ones.
 type Decoder struct {
 	want    Fields
 	inner   *decode.Decoder
@@ -38,6 +40,7 @@ type Decoder struct {
 	override uint32 // Arrival.Sampling and Default, made sane
 	fallback uint32
 
+	sender      decode.Addr // of the datagram
 	datagram    decode.Datagram
 	agent       *agent // of the datagram
 	first       bool   // no sample of it has been counted
@@ -60,7 +63,7 @@ func NewDecoder(want Fields, inner *decode.Decoder) *Decoder {
 
 // Begin takes up a datagram and reads its header. What was left of the one before is dropped.
 func (d *Decoder) Begin(a *decode.Arrival) {
-	d.datagram = decode.Datagram{Exporter: a.Source}
+	d.sender, d.datagram = a.Source, decode.Datagram{Exporter: a.Source}
 	d.nInterfaces, d.first = 0, true
 	d.rest, d.left = nil, 0
 	d.override = min(a.Sampling, decode.MaxSampling)
