@@ -27,6 +27,7 @@ type Limits struct {
 const (
 	maxFields     = 1024 // a power of two, and more than Limits allow
 	exporterShare = 8
+	maxVariants   = 8 // of a template in a domain
 )
 
 func (l Limits) filled() Limits {
@@ -39,6 +40,13 @@ func (l Limits) filled() Limits {
 }
 
 // Cache holds the templates and sampling rates of all exporters. NewCache makes one.
+//
+// Templates belong to a transport session (RFC 7011 section 8): over UDP, to a source port. But
+// exporters take another port when they begin anew, and some send templates from one and data from
+// another. So a template holds for its whole domain until another port tells one of the same ID
+// that says something else: from then on both are kept, as variants, and a port whose data has none
+// of its own gets the one told last. A variant that finds no room takes that of the newest, so that
+// invented ports take none from those that were there before. Sampling rates hold for the domain.
 //
 // Concurrency: all methods may be called from any goroutine. Looking up takes no lock, and a
 // template found stays what it is; learning takes a mutex.
@@ -85,7 +93,7 @@ type exporter struct {
 type domain struct {
 	key       uint64 // the protocol in the upper half, the ID in the lower
 	exporter  *exporter
-	templates atomic.Pointer[[]*template] // by ID
+	templates atomic.Pointer[[]*template] // by ID, and of one the newest first
 	rates     rates
 	life
 }
@@ -167,10 +175,44 @@ func (e *exporter) domain(key uint64) *domain {
 
 func byKey(d *domain, key uint64) int { return cmp.Compare(d.key, key) }
 
-func byID(t *template, id uint16) int { return cmp.Compare(t.id, id) }
+// span returns where in list the variants of the template with that ID are.
+func span(list []*template, id uint16) (low, high int) {
+	low, _ = slices.BinarySearchFunc(list, id, func(t *template, id uint16) int {
+		return cmp.Compare(t.id, id)
+	})
+	for high = low; high < len(list) && list[high].id == id; high++ {
+	}
+	return low, high
+}
 
-// template returns the template with that ID, or nil; one that has expired is none.
-func (d *domain) template(id uint16, now int64) *template {
+// ofPort returns the one of variants that is of that port, or the only one there is; -1: none.
+func ofPort(variants []*template, port uint16) int {
+	if len(variants) == 1 {
+		return 0
+	}
+	return slices.IndexFunc(variants, func(t *template) bool { return t.port == port })
+}
+
+// told returns the template with that ID that a port told, or shares; one that has expired is
+// none.
+func (d *domain) told(id, port uint16, now int64) *template {
+	if d == nil {
+		return nil
+	}
+	list := *d.templates.Load()
+	low, high := span(list, id)
+	list = list[low:high]
+	if i := ofPort(list, port); i >= 0 {
+		if t := list[i]; !t.expired(now) {
+			return t
+		}
+	}
+	return nil
+}
+
+// template returns the template with that ID for data of a port, or nil; one that has expired is
+// none.
+func (d *domain) template(id, port uint16, now int64) *template {
 	if d == nil {
 		return nil
 	}
@@ -183,10 +225,19 @@ func (d *domain) template(id uint16, now int64) *template {
 			high = mid
 		}
 	}
-	if low == len(list) || list[low].id != id || list[low].expired(now) {
-		return nil
+	var other *template
+	for _, t := range list[low:] {
+		switch {
+		case t.id != id:
+			return other
+		case t.expired(now):
+		case t.port == port:
+			return t
+		case other == nil:
+			other = t
+		}
 	}
-	return list[low]
+	return other
 }
 
 func (t *template) expired(now int64) bool {

@@ -27,7 +27,7 @@ func (t *template) cost() int64 {
 // learn keeps the template that w words, of the exporter at a. It reports whether there is room
 // for it. A wording that is known costs no allocation and no lock.
 func (c *Cache) learn(a decode.Addr, id uint32, w *wording, now int64) bool {
-	t := c.domain(a, domainKey(w.proto, id)).template(w.id, now)
+	t := c.domain(a, domainKey(w.proto, id)).told(w.id, w.port, now)
 	if t != nil && t.same(w) {
 		use(&t.seen, now)
 		return true
@@ -47,40 +47,58 @@ func (c *Cache) admit(a decode.Addr, id uint32, w *wording, now int64, newer boo
 		c.stats.Refused++
 		return false
 	}
-	if !newer && c.domain(a, key).template(w.id, now) != nil {
+	old := c.domain(a, key).told(w.id, w.port, now)
+	if !newer && old != nil && old.port == w.port {
 		return true
 	}
 	e := c.grantExporter(a, now)
-	c.keep(e, c.grantDomain(e, key, now), t)
+	c.keep(e, c.grantDomain(e, key, now), t, newer)
 	c.changes++
 	return true
 }
 
-// keep puts t into d of e, for the one that had its ID if there was one, and makes room.
-func (c *Cache) keep(e *exporter, d *domain, t *template) {
-	list := *d.templates.Load()
-	i, found := slices.BinarySearchFunc(list, t.id, byID)
-	list = slices.Clone(list)
-	if found {
-		if list[i].expired(t.seen.Load()) {
-			c.stats.Expired++
-			c.stats.Learned++
-		} else {
-			c.stats.Replaced++
-		}
-		c.account(e, t.cost()-list[i].cost(), 0)
-		list[i] = t
-	} else {
-		if len(list) >= c.limits.TemplatesPerDomain {
-			list = c.evictTemplate(e, list)
-			i, _ = slices.BinarySearchFunc(list, t.id, byID)
-		}
-		c.stats.Learned++
-		c.account(e, t.cost(), 1)
-		list = slices.Insert(list, i, t)
+// keep puts t into d of e, for the one that its port told with its ID if there was one, and makes
+// room. What is newer comes before the other variants.
+func (c *Cache) keep(e *exporter, d *domain, t *template, newer bool) {
+	list := slices.Clone(*d.templates.Load())
+	low, high := span(list, t.id)
+	if old, count := c.displaced(list[low:high], t); old >= 0 {
+		*count++
+		c.account(e, -list[low+old].cost(), -1)
+		list = slices.Delete(list, low+old, low+old+1)
+		high--
+	} else if len(list) >= c.limits.TemplatesPerDomain {
+		list = c.evictTemplate(e, list)
+		low, high = span(list, t.id)
 	}
+	if !newer {
+		low = high
+	}
+	c.account(e, t.cost(), 1)
+	list = slices.Insert(list, low, t)
 	d.templates.Store(&list)
 	c.shrink(e, d, t)
+}
+
+// displaced returns which of the variants of its ID goes for t, and the count of such; -1: none. It
+// counts t as learned unless that is another layout of its own port.
+func (c *Cache) displaced(variants []*template, t *template) (int, *uint64) {
+	now := t.seen.Load()
+	old := slices.IndexFunc(variants, func(o *template) bool { return o.port == t.port })
+	if old >= 0 && !variants[old].expired(now) {
+		return old, &c.stats.Replaced
+	}
+	c.stats.Learned++
+	if old < 0 {
+		old = slices.IndexFunc(variants, func(o *template) bool { return o.expired(now) })
+	}
+	switch {
+	case old >= 0:
+		return old, &c.stats.Expired
+	case len(variants) == maxVariants:
+		return 0, &c.stats.Evicted
+	}
+	return -1, nil
 }
 
 // account notes that e takes so many bytes and templates more.
@@ -252,10 +270,13 @@ func (r *rates) cost() int64 {
 	return 0
 }
 
-// withdraw forgets the template with that ID, or with id 0 all that are about options or not.
-func (c *Cache) withdraw(a decode.Addr, domainID uint32, id uint16, about bool) {
-	meant := func(t *template) bool { return t.about == about && (id == 0 || t.id == id) }
+// withdraw forgets the template with that ID of a port, or with id 0 all of it that are about
+// options or not.
+func (c *Cache) withdraw(a decode.Addr, port uint16, domainID uint32, id uint16, about bool) {
 	d := c.domain(a, domainKey(decode.IPFIX, domainID))
+	meant := func(t *template) bool {
+		return t.about == about && (id == 0 || t.id == id) && d.alone(t, port)
+	}
 	if d == nil || !slices.ContainsFunc(*d.templates.Load(), meant) {
 		return
 	}
@@ -275,6 +296,13 @@ func (c *Cache) withdraw(a decode.Addr, domainID uint32, id uint16, about bool) 
 		c.changes++
 	}
 	d.templates.Store(&rest)
+}
+
+// alone reports whether t is of that port, or the only one with its ID.
+func (d *domain) alone(t *template, port uint16) bool {
+	list := *d.templates.Load()
+	low, high := span(list, t.id)
+	return t.port == port || high-low == 1
 }
 
 // A rate is one that options data told, and for what.

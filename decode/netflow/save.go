@@ -22,14 +22,15 @@ const magic = "weir flow state 1\n"
 
 const (
 	blockDomain   = 'D' // address (16), protocol (1), ID (4), start of the exporter (8)
-	blockTemplate = 'T' // ID (2), scopes (2), fields (2), options (1), seen (8), specifiers
+	blockTemplate = 'S' // port (2), and as blockPortless
+	blockPortless = 'T' // ID (2), scopes (2), fields (2), options (1), seen (8), specifiers
 	blockRate     = 'R' // scope (1), key (8), N (4)
 	blockEnd      = 'E' // blocks (4)
 
 	blockHead, blockTail = 3, 4
 
 	maxSpecifiers = maxFields * 8
-	maxBody       = 15 + maxSpecifiers
+	maxBody       = 17 + maxSpecifiers
 )
 
 // ErrDamaged is what Load returns of a file that Save did not write, or not to its end.
@@ -108,7 +109,8 @@ func (s *saver) domain(d *domain) {
 	b = e.AppendUint32(append(b, byte(d.key>>32)), uint32(d.key))
 	s.block(blockDomain, e.AppendUint64(b, uint64(d.rates.boot.Load())))
 	for _, t := range *d.templates.Load() {
-		b = e.AppendUint16(e.AppendUint16(e.AppendUint16(b[:0], t.id), t.scopes), t.fields)
+		b = e.AppendUint16(e.AppendUint16(b[:0], t.port), t.id)
+		b = e.AppendUint16(e.AppendUint16(b, t.scopes), t.fields)
 		about := byte(0)
 		if t.about {
 			about = 1
@@ -220,19 +222,21 @@ func (l *loader) take(kind byte, b []byte) bool {
 		l.proto, l.id, l.boot = decode.FlowProto(b[16]), e.Uint32(b[17:]), int64(e.Uint64(b[21:]))
 		l.inside = l.proto == decode.NetFlow9 || l.proto == decode.IPFIX
 		return l.inside
-	case kind == blockTemplate && len(b) > 15 && l.inside:
-		return l.template(b)
+	case kind == blockTemplate && len(b) > 17 && l.inside:
+		return l.template(e.Uint16(b), b[2:])
+	case kind == blockPortless && len(b) > 15 && l.inside:
+		return l.template(0, b)
 	case kind == blockRate && len(b) == 13 && l.inside:
 		return l.rate(rate{scope: scope(b[0]), key: e.Uint64(b[1:]), n: e.Uint32(b[9:])})
 	}
 	return false
 }
 
-func (l *loader) template(b []byte) bool {
+func (l *loader) template(port uint16, b []byte) bool {
 	e := binary.BigEndian
 	w := wording{
 		proto: l.proto, id: e.Uint16(b), scopes: e.Uint16(b[2:]), fields: e.Uint16(b[4:]),
-		about: b[6] == 1,
+		about: b[6] == 1, port: port,
 	}
 	seen := int64(e.Uint64(b[7:]))
 	whole, sane := w.measure(b[15:])

@@ -76,7 +76,7 @@ func (d *Decoder) padded() bool {
 
 // dataSet begins a set of data records, of a template or of options.
 func (d *Decoder) dataSet(id uint16, at, end int) {
-	t := d.domain.template(id, d.arrival.Time)
+	t := d.domain.template(id, d.arrival.Port, d.arrival.Time)
 	if t == nil {
 		d.dg.Skipped[decode.NoTemplate]++
 		d.unknown = true
@@ -200,9 +200,9 @@ func (d *Decoder) withdrawn(w *wording, set uint16) bool {
 	case w.id == 0:
 		return false
 	case w.id == set:
-		d.cache.withdraw(d.arrival.Source, d.dg.Domain, 0, set == optionsIPFIX)
+		d.cache.withdraw(d.arrival.Source, d.arrival.Port, d.dg.Domain, 0, set == optionsIPFIX)
 	case w.id >= minTemplate:
-		d.cache.withdraw(d.arrival.Source, d.dg.Domain, w.id, set == optionsIPFIX)
+		d.cache.withdraw(d.arrival.Source, d.arrival.Port, d.dg.Domain, w.id, set == optionsIPFIX)
 	default:
 		d.dg.Faults[decode.BadTemplate]++
 		return true
@@ -222,6 +222,7 @@ func (d *Decoder) template(w *wording, sane bool) {
 		return
 	}
 	d.dg.Templates++
+	w.port = d.arrival.Port
 	if !d.cache.learn(d.arrival.Source, d.dg.Domain, w, d.arrival.Time) {
 		d.dg.Faults[decode.TooMany]++
 	}

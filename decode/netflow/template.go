@@ -25,6 +25,7 @@ type wording struct {
 	id     uint16
 	scopes uint16 // of an options template: how many of the fields say what it is about
 	fields uint16
+	port   uint16 // that it came from
 	about  bool   // an options template
 	raw    []byte // the field specifiers
 }
