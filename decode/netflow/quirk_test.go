@@ -216,6 +216,43 @@ func TestDirections(t *testing.T) {
 		[2]uint64{1, 100}, [2]uint64{2, 200})
 }
 
+// TestOpposite decodes counts of what left the device: nProbe's, whose template proves it by an
+// element of its own wherever that stands, are the other direction's, all others the same packets'.
+func TestOpposite(t *testing.T) {
+	f := func(name string, v9 bool, specs []spec, last []byte, want ...uint64) {
+		t.Helper()
+		specs = with(f2(1, 4, 2, 4, 23, 4, 24, 4), specs)
+		data := slices.Concat(pairData, u32(100, 1, 300, 3), last)
+		var got []uint64
+		for i, r := range one(newDecoder(), v9, specs, data) {
+			got = append(got, r.Packets)
+			if src := []uint32{ip1, ip2}[i]; r.Src != decode.AddrFrom4(src) ||
+				r.Bytes != 100*r.Packets {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: packets %v, want %v", name, got, want)
+		}
+	}
+	f("no proof", true, nil, nil, 1)
+	f("no proof", false, nil, nil, 1)
+	f("L7_PROTO", true, f2(57590, 2), u16(7), 1, 3)
+	f("L7_PROTO", false, []spec{{118, 2, ntopPEN}}, u16(7), 1, 3)
+	f("a string", false, []spec{{119, variable, ntopPEN}}, []byte{2, 'a', 'b'}, 1, 3)
+	f("the number in IPFIX", false, []spec{{57590 & 0x7fff, 2, 0}}, u16(7), 1)
+	f("ASA's number", true, f2(40005, 1), []byte{2}, 1)
+	f("Palo Alto's number", true, f2(56701, 2), u16(7), 1)
+	f("another enterprise", false, []spec{{118, 2, 9}}, u16(7), 1)
+	f("biflow by RFC 5103", false, []spec{{1, 4, reversePEN}, {2, 4, reversePEN},
+		{118, 2, ntopPEN}}, slices.Concat(u32(500, 5), u16(7)), 1, 5)
+	got := one(newDecoder(), true, with(f2(23, 4, 24, 4, 57590, 2)),
+		slices.Concat(pairData, u32(300, 3), u16(7)))
+	if len(got) != 1 || got[0].Packets != 3 || got[0].Src != decode.AddrFrom4(ip1) {
+		t.Errorf("no others beside them: %+v", got)
+	}
+}
+
 // TestSkipped decodes records that are no traffic.
 func TestSkipped(t *testing.T) {
 	f := func(name string, specs []spec, data []byte, want decode.Skip) {

@@ -130,6 +130,7 @@ type compiler struct {
 	clock [numFields]clock
 	vary  varying
 	size  int
+	ntop  bool  // it has elements that only nProbe sends
 	seen  clock // of an observation time
 	at    place // its place
 }
@@ -151,6 +152,7 @@ func compile(w *wording) *template {
 	t.size = uint16(c.size)
 	c.times()
 	c.addresses()
+	c.opposite()
 	c.substitutes()
 	c.directions()
 	for f := firstOdd; f < numFields; f++ {
@@ -170,6 +172,8 @@ func compile(w *wording) *template {
 // add gives one more field its place.
 func (c *compiler) add(s specifier, scope bool) {
 	m := c.meaning(s, scope)
+	c.ntop = c.ntop || s.pen == ntopPEN || s.pen == 0 && c.t.proto == decode.NetFlow9 &&
+		s.id >= ntopFirst && s.id <= ntopLast
 	p := place{width: s.length}
 	if s.length == variable {
 		c.vary.at = append(c.vary.at, uint16(c.size-len(c.vary.at)))
@@ -309,6 +313,31 @@ func (c *compiler) move(to, from field) {
 	t := c.t
 	t.places[to], t.places[from] = t.places[from], place{}
 	c.after[to] = c.after[from]
+}
+
+// nProbe's own elements: of its enterprise in IPFIX, and behind 57472 in NetFlow v9 (ntop's guide,
+// "Flow Information Elements").
+const (
+	ntopPEN   = 35632
+	ntopFirst = 57472
+	ntopLast  = ntopFirst + 1<<11 - 1
+)
+
+// opposite has the counts of what left the device be those of the other direction where nProbe sent
+// them: it has one record for both. Elsewhere they are of the same packets, counted again behind
+// the device, and a template that does not prove to be nProbe's is taken for such.
+func (c *compiler) opposite() {
+	p := &c.t.places
+	if !c.ntop || c.rank[fBytes] >= rankOut || c.rank[fPackets] >= rankOut ||
+		p[fRevBytes].width != 0 || p[fRevPackets].width != 0 {
+		return
+	}
+	for to, from := range map[field]field{fRevBytes: fOutBytes, fRevPackets: fOutPackets} {
+		if p[from].width != 0 {
+			c.move(to, from)
+			c.rank[to] = 0
+		}
+	}
 }
 
 // substitutes puts fields that count where others are zero in the place of those that are missing.
