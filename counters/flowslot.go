@@ -45,8 +45,8 @@ type FlowSlot struct {
 // spanCount is what was told of flows of one span: two cache lines. The first has all that an
 // unsampled record of TCP or UDP counts in.
 type spanCount struct {
-	rate  float64 // Σ packets / duration in seconds, at least one
-	flows uint32
+	rate  float64      // Σ packets / duration in seconds, at least one
+	flows uint32       // records, whatever 5-tuples they have
 	seen  uint32       // bitmap of the 5-tuples of sampled packets
 	near  [3]flowCount // TCP, UDP, SYN
 
