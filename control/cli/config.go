@@ -58,7 +58,7 @@ func newConfigCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		c, findings, err := config.Load(path)
+		c, findings, err := config.LoadAll(path)
 		if err != nil && len(findings) == 0 {
 			return err
 		}
@@ -163,7 +163,9 @@ func summarize(path string, c *config.Config, findings config.Findings) (configS
 // planMemory returns what the engine will take that captures what c says: the mirrors as one view,
 // and those of the flow exports. The error says that it does not fit in the budget.
 func planMemory(c *config.Config) (configMemory, error) {
-	engine, err := daemon.EngineConfig(c, false, replaySeed)
+	counting := *c
+	counting.Filter = config.Filter{} // takes no table
+	engine, err := daemon.EngineConfig(&counting, false, replaySeed)
 	if err != nil {
 		return configMemory{}, err
 	}
@@ -272,7 +274,7 @@ func newConfigShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		c, err := loadConfig(cmd, path)
+		c, err := loadConfig(cmd, path, config.Load)
 		if err != nil {
 			return err
 		}
@@ -294,10 +296,13 @@ type shownConfig struct {
 	Config *config.Config `json:"config"`
 }
 
-// loadConfig returns the configuration at path, for commands that work by it. What is wrong with
-// the file, or doubtful, is printed.
-func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
-	c, findings, err := config.Load(path)
+// loadConfig returns the configuration at path, for commands that work by it, as load has it:
+// config.Load or config.LoadAll. What is wrong with the file, or doubtful, is printed.
+func loadConfig(
+	cmd *cobra.Command, path string,
+	load func(path string) (*config.Config, config.Findings, error),
+) (*config.Config, error) {
+	c, findings, err := load(path)
 	if len(findings) == 0 {
 		return c, err
 	}

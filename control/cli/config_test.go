@@ -75,6 +75,33 @@ FILE: 2 errors, 1 warning
 `)
 }
 
+// TestConfigCheckFilter has the mistakes in the filter's files counted as those in the file itself.
+func TestConfigCheckFilter(t *testing.T) {
+	rules := filepath.Join(t.TempDir(), "ours.rules")
+	if err := os.WriteFile(rules, []byte("{}\n{\"ttl\":[1]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := configFile(t, warnConfig+"filter: {rules: "+rules+", lua: /nonexistent/a.lua}\n")
+	status, out, errOut := runConfig("check", path)
+	errOut = strings.ReplaceAll(strings.ReplaceAll(errOut, path, "FILE"), rules, "RULES")
+	for _, want := range []string{
+		"RULES:1:1: filter.rules: a rule that matches everything", "FILE: 3 errors, 1 warning\n",
+		"RULES:2:1: filter.rules: ttl: no such key",
+		"filter.lua: open /nonexistent/a.lua: no such file",
+	} {
+		if status != exitFailed || out != "" || !strings.Contains(errOut, want) {
+			t.Errorf("status %d, out %q, err\n%s, want %s", status, out, errOut, want)
+		}
+	}
+	if strings.Contains(errOut, "memory.tables") {
+		t.Error(errOut)
+	}
+	status, out, _ = runConfig("show", path)
+	if status != exitOK || !strings.Contains(out, rules) {
+		t.Errorf("show: status %d, %s", status, out)
+	}
+}
+
 func TestConfigCheckJSON(t *testing.T) {
 	size := regexp.MustCompile(`("tables"|"hosts_by_directory"):[1-9][0-9]+`)
 	f := func(text string, wantStatus int, want string) {

@@ -53,7 +53,7 @@ that begin with a message are counted in the summary as skipped: ipfix_over_tcp.
 		if err != nil {
 			return err
 		}
-		c, err := loadConfig(cmd, *path)
+		c, err := loadConfig(cmd, *path, config.LoadAll)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ weir reload, take on a changed configuration. Logs go to standard error.`,
 	asJSON := cmd.Flags().Bool("log-json", false, "log one JSON object per line")
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "log details too")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := loadConfig(cmd, *path)
+		c, err := loadConfig(cmd, *path, config.LoadAll)
 		if err != nil {
 			return err
 		}

@@ -12,9 +12,9 @@ import (
 // checker holds the values of a file against each other. It says nothing about values that were
 // not taken.
 type checker struct {
-	c       *Config
-	f       *filler
-	machine uint64 // bytes of memory
+	c    *Config
+	f    *filler
+	here surroundings
 }
 
 func (k *checker) all() {
@@ -27,6 +27,9 @@ func (k *checker) all() {
 	k.bgp()
 	k.peers()
 	k.memory()
+	if k.here.files {
+		k.filter()
+	}
 }
 
 // bad reports whether the value at path was not taken, or is not whole.
@@ -250,8 +253,8 @@ func (k *checker) peers() {
 }
 
 func (k *checker) memory() {
-	if tables := uint64(k.c.Memory.Tables); !k.bad("memory.tables") && tables > k.machine {
+	if tables := uint64(k.c.Memory.Tables); !k.bad("memory.tables") && tables > k.here.memory {
 		k.fail("memory.tables", "write less, or auto", "%s is more than this machine has: %s",
-			k.c.Memory.Tables, Size(k.machine>>20<<20))
+			k.c.Memory.Tables, Size(k.here.memory>>20<<20))
 	}
 }

@@ -106,7 +106,13 @@ func (c *Config) resolve() {
 // Load reads and checks the file at path, for this machine. The error says why the file cannot be
 // read, or is its Findings if there are errors among them; the configuration is then nil. The
 // findings are returned in any case: without an error they are warnings.
-func Load(path string) (*Config, Findings, error) {
+func Load(path string) (*Config, Findings, error) { return load(path, false) }
+
+// LoadAll is Load for those who count by the configuration: it also reads the files of the filter,
+// whose errors are findings too.
+func LoadAll(path string) (*Config, Findings, error) { return load(path, true) }
+
+func load(path string, all bool) (*Config, Findings, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read configuration: %w", err)
@@ -119,17 +125,23 @@ func Load(path string) (*Config, Findings, error) {
 	if err != nil {
 		machine = math.MaxUint64 // not known: nothing to hold the file to
 	}
-	c, findings := parse(path, data, machine)
+	c, findings := parse(path, data, surroundings{memory: machine, files: all})
 	return c, findings, findings.Err()
 }
 
 // Parse reads and checks a file's content, for any machine; name is what findings call the file.
 // The configuration is nil if there are errors among the findings.
 func Parse(name string, data []byte) (*Config, Findings) {
-	return parse(name, data, math.MaxUint64)
+	return parse(name, data, surroundings{memory: math.MaxUint64})
 }
 
-func parse(name string, data []byte, machine uint64) (*Config, Findings) {
+// surroundings are what a configuration is held against beside itself.
+type surroundings struct {
+	memory uint64 // bytes that the machine has
+	files  bool   // those that it names are here, and are read
+}
+
+func parse(name string, data []byte, here surroundings) (*Config, Findings) {
 	r := &report{file: name}
 	if !r.split(data) {
 		return nil, r.sorted()
@@ -143,7 +155,7 @@ func parse(name string, data []byte, machine uint64) (*Config, Findings) {
 	f := &filler{r: r, nodes: map[string]*node{}, bad: map[string]bool{}}
 	f.config(root, &c)
 	c.resolve()
-	(&checker{c: &c, f: f, machine: machine}).all()
+	(&checker{c: &c, f: f, here: here}).all()
 	findings := r.sorted()
 	if findings.Err() != nil {
 		return nil, findings

@@ -163,7 +163,7 @@ func TestMachine(t *testing.T) {
 	f := func(tables string, machine uint64, want string) {
 		t.Helper()
 		data := []byte("version: 1\nnetworks: [10.0.0.0/16]\nmemory: {tables: " + tables + "}\n")
-		_, findings := parse("test.yaml", data, machine)
+		_, findings := parse("test.yaml", data, surroundings{memory: machine})
 		if got := findings.Error(); !strings.HasPrefix(got, want) || (got == "") != (want == "") {
 			t.Errorf("%s on %d: %q, not %q", tables, machine, got, want)
 		}

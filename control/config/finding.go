@@ -30,7 +30,7 @@ func (s Severity) String() string {
 type Finding struct {
 	Severity   Severity
 	File       string
-	Line, Col  int    // from 1; Col counts characters and may be one past the line's last
+	Line, Col  int    // from 1; Col counts characters and may be one past the line's last; 0: none
 	Path       string // e.g. "hostgroups[0].prefixes[1]"; empty where the YAML itself is wrong
 	Message    string
 	Excerpt    string // the line with its number, and below it a caret; may be empty
@@ -42,7 +42,9 @@ type Finding struct {
 // String returns the finding as its location, message and excerpt, without a final newline.
 func (f Finding) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: ", f.File, f.Line, f.Col)
+	if f.Line > 0 {
+		fmt.Fprintf(&b, "%s:%d:%d: ", f.File, f.Line, f.Col)
+	}
 	if f.Path != "" {
 		b.WriteString(f.Path + ": ")
 	}
@@ -59,7 +61,8 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// Findings are all findings of one file, in the order of their places.
+// Findings are all findings of one file, in the order of their places, and then those of the files
+// that it names.
 type Findings []Finding
 
 // Error returns every finding as Finding.String has it, one after the other.
@@ -115,7 +118,8 @@ type report struct {
 	lines    []string
 	rows     []int // indices of the lines that hold more than space or a comment
 	findings Findings
-	hidden   int // errors beyond maxFindings
+	hidden   int      // errors beyond maxFindings
+	others   Findings // of the files that this one names
 }
 
 func (r *report) add(s Severity, at place, path string, p *problem) {
@@ -141,7 +145,7 @@ func (r *report) warn(at place, path, hint, format string, args ...any) {
 	r.add(Warning, at, path, problemf(hint, format, args...))
 }
 
-// sorted returns the findings by place, with excerpts.
+// sorted returns the findings by place, with excerpts; those of other files come last.
 func (r *report) sorted() Findings {
 	slices.SortStableFunc(r.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
@@ -161,7 +165,7 @@ func (r *report) sorted() Findings {
 		}
 		f.Excerpt = excerpt(line, place{f.Line, f.Col, f.width})
 	}
-	return fs
+	return append(fs, r.others...)
 }
 
 // maxExcerpt is the number of characters of a line that an excerpt shows.

@@ -29,8 +29,8 @@ func EngineConfig(c *config.Config, lengthFromIP bool, seed uint64) (control.Con
 		d.Closed[t] = !open
 	}
 	policy := c.Policy()
-	filter, err := loadFilter(&c.Filter)
-	if err != nil {
+	filter, findings := c.Filter.Load()
+	if err := findings.Err(); err != nil {
 		return control.Config{}, err
 	}
 	return control.Config{

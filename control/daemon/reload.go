@@ -34,7 +34,7 @@ func (d *Daemon) Reload(ctx context.Context, dryRun bool) (api.ReloadResult, err
 		Type: "reload", DryRun: dryRun, Changes: []api.Change{}, Warnings: []string{},
 		Errors: []string{},
 	}
-	c, findings, err := config.Load(d.options.Path)
+	c, findings, err := config.LoadAll(d.options.Path)
 	for _, f := range findings {
 		if f.Severity == config.Error {
 			r.Errors = append(r.Errors, f.String())

@@ -28,8 +28,8 @@ type Rules struct {
 }
 
 // ParseRules reads rules, one JSON object per line; blank lines, and lines that begin with #, are
-// left out. name is that of the file, for errors, which have the form "NAME:LINE: KEY: REASON". On
-// an error nothing is loaded.
+// left out. name is that of the file, for errors: Mistakes, one for each line that has any, of the
+// form "NAME:LINE: KEY: REASON". On an error nothing is loaded.
 //
 // The keys are FastNetMon's, for IPv4 and IPv6 alike. A record matches a rule when every field
 // matches, and a field when one of its values does:
@@ -61,6 +61,10 @@ func ParseRules(r io.Reader, name string) (*Rules, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLine)
 	line := 0
+	var wrong Mistakes
+	mistake := func(line int, reason error) {
+		wrong = append(wrong, &Mistake{File: name, Line: line, Reason: reason})
+	}
 	for lines.Scan() {
 		line++
 		text := bytes.TrimSpace(lines.Bytes())
@@ -68,19 +72,28 @@ func ParseRules(r io.Reader, name string) (*Rules, error) {
 			continue
 		}
 		if len(rules.rules) == MaxRules {
-			return nil, fmt.Errorf("%s:%d: more than %d rules", name, line, MaxRules)
+			mistake(line, fmt.Errorf("more than %d rules", MaxRules))
+			break
+		}
+		if len(wrong) == maxMistakes {
+			mistake(line, errors.New("too many errors: what follows was not looked at"))
+			break
 		}
 		one, err := parseRule(text, parsers)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+			mistake(line, err)
+			continue
 		}
 		one.line = line
 		rules.rules = append(rules.rules, one)
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, fmt.Errorf("%s:%d: a line of more than %d bytes", name, line+1, maxLine)
+		mistake(line+1, fmt.Errorf("a line of more than %d bytes", maxLine))
 	} else if err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, line+1, err)
+		mistake(line+1, err)
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	rules.index = newIndex(rules.rules)
 	return rules, nil

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -282,6 +283,26 @@ func TestParseRulesFailure(t *testing.T) {
 		if err == nil || rs != nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%.80s: %v, want %q", test.text, err, test.want)
 		}
+	}
+}
+
+// TestMistakes has every bad line told, up to a bound, and the good ones between them left out.
+func TestMistakes(t *testing.T) {
+	text := "# ours\n{\"ttls\":[1]}\n{\"ttl\":[1]}\n\nnonsense\n{\"ttls\":[2]}\n" +
+		"{\"vlans\":[9999]}\n"
+	rs, err := ParseRules(strings.NewReader(text), "rules")
+	var all Mistakes
+	if !errors.As(err, &all) || rs != nil || len(all) != 3 || all[1].Line != 5 {
+		t.Fatalf("%v, %v", rs, err)
+	}
+	want := "rules:3: ttl: no such key\nrules:5: not a JSON object\nrules:7: vlans: "
+	if !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	_, err = ParseRules(strings.NewReader(strings.Repeat("{}\n", 10*maxMistakes)), "rules")
+	if !errors.As(err, &all) || len(all) != maxMistakes+1 ||
+		!strings.Contains(all[maxMistakes].Error(), "rules:101: too many errors") {
+		t.Errorf("%d mistakes: %v", len(all), all[len(all)-1])
 	}
 }
 

@@ -41,18 +41,27 @@ type Script struct {
 	small   []lua.LValue // of 0 to 65535
 }
 
-// NewScript compiles a script and tries to load it. name is that of the file, for errors.
+// NewScript compiles a script and tries to load it. name is that of the file, for errors, which are
+// Mistakes.
 func NewScript(source []byte, name string) (*Script, error) {
+	s, err := newScript(source, name)
+	if err != nil {
+		return nil, scriptMistake(name, source, err)
+	}
+	return s, nil
+}
+
+func newScript(source []byte, name string) (*Script, error) {
 	if len(source) > MaxScript {
-		return nil, fmt.Errorf("%s: a script of more than %d bytes", name, MaxScript)
+		return nil, fmt.Errorf("a script of more than %d bytes", MaxScript)
 	}
 	chunk, err := parse.Parse(bytes.NewReader(source), name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	proto, err := lua.Compile(chunk, name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	s := &Script{proto: proto, small: make([]lua.LValue, 1<<16)}
 	for n := range s.small {
@@ -151,7 +160,8 @@ type State struct {
 	stats counters
 }
 
-// NewState loads the script: what stands outside of its functions runs once for each state.
+// NewState loads the script: what stands outside of its functions runs once for each state. Errors
+// of Lua begin with the file's name and the line.
 func (s *Script) NewState(c StateConfig) (*State, error) {
 	if c.Budget <= 0 {
 		c.Budget = DefaultBudget
@@ -173,7 +183,7 @@ func (s *Script) NewState(c StateConfig) (*State, error) {
 	st.lua.Push(st.lua.NewFunctionFromProto(s.proto))
 	if err := st.lua.PCall(0, 0, nil); err != nil {
 		st.Close()
-		return nil, fmt.Errorf("%s: %w", s.proto.SourceName, cause(err))
+		return nil, cause(err)
 	}
 	found := false
 	for i, name := range hookNames() {
@@ -183,12 +193,12 @@ func (s *Script) NewState(c StateConfig) (*State, error) {
 		case *lua.LNilType:
 		default:
 			st.Close()
-			return nil, fmt.Errorf("%s: %s is no function", s.proto.SourceName, name)
+			return nil, fmt.Errorf("%s is no function", name)
 		}
 	}
 	if !found {
 		st.Close()
-		return nil, fmt.Errorf("%s: neither process_netflow nor process_sflow", s.proto.SourceName)
+		return nil, errors.New("neither process_netflow nor process_sflow")
 	}
 	return st, nil
 }

@@ -154,8 +154,12 @@ end`, nil)
 
 func TestNewScriptFailure(t *testing.T) {
 	for _, test := range []struct{ source, want string }{
-		{"function process_netflow( return true end", "hook.lua"},
-		{"goto nowhere", "hook.lua"},
+		{"function process_netflow( return true end", `hook.lua:1: syntax error near "return"`},
+		{"x = 1\nfunction process_netflow()\n", "hook.lua:2: syntax error: the script ends"},
+		{"goto nowhere", "no visible label 'nowhere'"},
+		{"break", "hook.lua:1: no loop to break"},
+		{"x = 1\ny.z = 2", "hook.lua:2: attempt to index"},
+		{"error({})", "hook.lua:1: failed without a reason"},
 		{"x = 1", "neither process_netflow nor process_sflow"},
 		{"process_sflow = 7", "process_sflow is no function"},
 		{"error('no list')", "no list"},
