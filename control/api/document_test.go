@@ -189,6 +189,7 @@ func TestSchemasAreTheTypes(t *testing.T) {
 		api.Stage{}, api.Loss{}, api.Finding{}, api.Host{}, api.HostList{}, api.Network{},
 		api.NetworkList{}, api.Why{}, api.Limit{}, api.Decision{}, api.Attack{}, api.Vector{},
 		api.Trigger{}, api.Action{}, api.AttackList{}, api.ReloadResult{}, api.Change{},
+		api.FileChange{},
 		api.Mitigation{}, api.Peer{}, api.Speaker{}, api.Journal{}, api.Script{}, api.ExaBGP{},
 		api.Route{}, api.RouteList{}, api.Outcome{}, api.Problem{}, api.Granted{}, api.Places{},
 		api.Queue{},

@@ -361,12 +361,21 @@ type AttackList struct {
 
 // ReloadResult says what a reload changed, or would change.
 type ReloadResult struct {
-	Type     string   `json:"type"` // "reload"
-	OK       bool     `json:"ok"`
-	DryRun   bool     `json:"dry_run"`
-	Changes  []Change `json:"changes"`
-	Warnings []string `json:"warnings"`
-	Errors   []string `json:"errors"` // why nothing was changed
+	Type     string       `json:"type"` // "reload"
+	OK       bool         `json:"ok"`
+	DryRun   bool         `json:"dry_run"`
+	Changes  []Change     `json:"changes"`
+	Files    []FileChange `json:"files"`
+	Warnings []string     `json:"warnings"`
+	Errors   []string     `json:"errors"` // why nothing was changed
+}
+
+// FileChange is a file that the configuration names, with another content.
+type FileChange struct {
+	Path string `json:"path"` // the key that names it
+	File string `json:"file"` // now; "": none is named any more
+	Old  string `json:"old"`  // what was in it, e.g. "10 rules"; "": there was none
+	New  string `json:"new"`
 }
 
 // Change is one key with another value.

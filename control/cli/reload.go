@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -54,22 +55,40 @@ func printReload(w io.Writer, r api.ReloadResult) {
 	if !r.OK {
 		return
 	}
-	if len(r.Changes) == 0 {
-		fmt.Fprintln(w, "nothing in the file has changed")
+	if len(r.Changes)+len(r.Files) == 0 {
+		fmt.Fprintln(w, "nothing has changed")
 		return
 	}
-	rows := [][]string{{"KEY", "OLD", "NEW", "IN FORCE"}}
-	for _, c := range r.Changes {
-		force := "now"
-		switch {
-		case c.Class == "restart":
-			force = "after a restart"
-		case r.DryRun:
-			force = "with weir reload"
-		}
-		rows = append(rows, []string{c.Path, orNone(c.Old), orNone(c.New), force})
+	live := "now"
+	if r.DryRun {
+		live = "with weir reload"
 	}
-	columns(w, rows)
+	if len(r.Changes) > 0 {
+		rows := [][]string{{"KEY", "OLD", "NEW", "IN FORCE"}}
+		for _, c := range r.Changes {
+			force := live
+			if c.Class == "restart" {
+				force = "after a restart"
+			}
+			rows = append(rows, []string{c.Path, orNone(c.Old), orNone(c.New), force})
+		}
+		columns(w, rows)
+	}
+	for i := range r.Files {
+		fmt.Fprintf(w, "%s (in force %s)\n", visible(fileText(&r.Files[i])), live)
+	}
+}
+
+// fileText returns one line of a file that has another content, e.g. "filter.rules: 12 rules, was
+// 10 rules, in /etc/weir/ignore.rules".
+func fileText(f *api.FileChange) string {
+	switch {
+	case f.New == "":
+		return fmt.Sprintf("%s: none, was %s", f.Path, f.Old)
+	case f.Old == f.New:
+		return fmt.Sprintf("%s: other content, %s as before, in %s", f.Path, f.New, f.File)
+	}
+	return fmt.Sprintf("%s: %s, was %s, in %s", f.Path, f.New, cmp.Or(f.Old, "none"), f.File)
 }
 
 func orNone(text string) string {

@@ -67,8 +67,9 @@ type Daemon struct {
 	metrics    net.Listener
 	ready      atomic.Bool
 
-	reloading sync.Mutex // one reload at a time
-	mu        sync.Mutex // of what follows
+	reloading sync.Mutex      // one reload at a time
+	filter    fastpath.Filter // in force; of who holds reloading
+	mu        sync.Mutex      // of what follows
 	config    *config.Config
 	places    *places
 	loaded    time.Time
@@ -136,6 +137,7 @@ func (d *Daemon) open(c *config.Config) (err error) {
 		return err
 	}
 	d.live.Ticked = d.ticked
+	d.filter = engine.Filter
 	d.huge = hugeBytes("/proc/self/smaps_rollup")
 	d.restore(c)
 	return nil

@@ -20,6 +20,13 @@ import (
 // startPorts runs a daemon that takes flow exports on ports of the loopback interface.
 func startPorts(t *testing.T) *Daemon {
 	t.Helper()
+	return startWith(t, slog.DiscardHandler, func(string) string { return "" })
+}
+
+// startWith is startPorts with a log, and more in the file, which is weir.yaml in the folder that
+// more is told.
+func startWith(t *testing.T, log slog.Handler, more func(dir string) string) *Daemon {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "weir") // not the test's own: a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
@@ -30,14 +37,18 @@ func startPorts(t *testing.T) *Daemon {
 		"thresholds: {incoming: {pps: 1G}}\ncapture:\n  flows:\n"+
 		"  - {listen: \":2055\", tcp: true}\n  - {listen: \":2056\"}\n",
 		dir, filepath.Join(dir, "evidence"), filepath.Join(dir, "api.sock"))
-	c, found := config.Parse("weir.yaml", []byte(text))
-	if c == nil {
-		t.Fatal(found)
+	file := filepath.Join(dir, "weir.yaml")
+	if err := os.WriteFile(file, []byte(text+more(dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, found, err := config.LoadAll(file)
+	if err != nil {
+		t.Fatal(found, err)
 	}
 	// Ports that the kernel chooses: a file cannot ask for them.
 	c.Metrics.Listen, c.Capture.Flows[0].Listen = "127.0.0.1:0", "127.0.0.1:0"
 	c.Capture.Flows[1].Listen = "[::1]:0"
-	d, err := New(c, Options{Path: "weir.yaml", Log: slog.New(slog.DiscardHandler)})
+	d, err := New(c, Options{Path: file, Log: slog.New(log)})
 	if err != nil {
 		t.Skip("this machine runs no daemon: ", err)
 	}

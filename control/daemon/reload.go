@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"weir/control"
 	"weir/control/api"
 	"weir/control/config"
+	"weir/fastpath"
+	"weir/fastpath/filter"
 )
 
 // onHangup reloads at every SIGHUP until ctx ends.
@@ -31,8 +34,8 @@ func (d *Daemon) Reload(ctx context.Context, dryRun bool) (api.ReloadResult, err
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	r := api.ReloadResult{
-		Type: "reload", DryRun: dryRun, Changes: []api.Change{}, Warnings: []string{},
-		Errors: []string{},
+		Type: "reload", DryRun: dryRun, Changes: []api.Change{}, Files: []api.FileChange{},
+		Warnings: []string{}, Errors: []string{},
 	}
 	c, findings, err := config.LoadAll(d.options.Path)
 	for _, f := range findings {
@@ -59,24 +62,63 @@ func (d *Daemon) Reload(ctx context.Context, dryRun bool) (api.ReloadResult, err
 			Path: change.Path, Old: change.Old, New: change.New, Class: class,
 		})
 	}
-	if r.OK = true; dryRun {
-		return r, nil
+	c = old.KeepRestart(c)
+	engine, err := EngineConfig(c, cropped(c), 0)
+	if err == nil {
+		r.Files = fileChanges(c, &d.filter, &engine.Filter)
+		if r.OK = true; dryRun {
+			return r, nil
+		}
+		tellSystemd(reloadingState())
+		defer tellSystemd("READY=1")
+		err = d.take(ctx, c, &engine, restart)
 	}
-	tellSystemd(reloadingState())
-	defer tellSystemd("READY=1")
-	if err := d.take(ctx, old.KeepRestart(c), restart); err != nil {
+	if err != nil {
 		r.OK, r.Errors = false, append(r.Errors, err.Error())
 	}
 	return d.reloaded(r), nil
 }
 
-// take makes c hold.
-func (d *Daemon) take(ctx context.Context, c *config.Config, restart []string) error {
-	places, err := newPlaces(c)
-	if err != nil {
-		return err
+// fileChanges returns which of the files that c names have another content than those in force.
+func fileChanges(c *config.Config, old, now *fastpath.Filter) []api.FileChange {
+	changes := []api.FileChange{}
+	if !old.Rules.Same(now.Rules) {
+		changes = append(changes, api.FileChange{
+			Path: "filter.rules", File: c.Filter.Rules, Old: rulesText(old.Rules),
+			New: rulesText(now.Rules),
+		})
 	}
-	engine, err := EngineConfig(c, cropped(c), 0)
+	if !old.Script.Same(now.Script) {
+		changes = append(changes, api.FileChange{
+			Path: "filter.lua", File: c.Filter.Lua, Old: scriptText(old.Script),
+			New: scriptText(now.Script),
+		})
+	}
+	return changes
+}
+
+func rulesText(r *filter.Rules) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.Len() == 1:
+		return "1 rule"
+	}
+	return fmt.Sprintf("%d rules", r.Len())
+}
+
+func scriptText(s *filter.Script) string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d bytes", s.Size())
+}
+
+// take makes c hold, which engine was made of.
+func (d *Daemon) take(
+	ctx context.Context, c *config.Config, engine *control.Config, restart []string,
+) error {
+	places, err := newPlaces(c)
 	if err != nil {
 		return err
 	}
@@ -88,6 +130,7 @@ func (d *Daemon) take(ctx context.Context, c *config.Config, restart []string) e
 	if err != nil {
 		return err
 	}
+	d.filter = engine.Filter
 	if d.mitigation.speaker != nil {
 		d.mitigation.speaker.SetNetworks(c.Networks)
 	}
@@ -120,7 +163,11 @@ func (d *Daemon) reloaded(r api.ReloadResult) api.ReloadResult {
 		d.log.Info("reload", "cause", c.Path, "key", c.Path, "old", c.Old, "new", c.New,
 			"class", c.Class)
 	}
-	d.log.Info("reloaded", "changes", len(r.Changes))
+	for _, f := range r.Files {
+		d.log.Info("reload", "cause", f.Path+" content", "key", f.Path, "file", f.File,
+			"old", f.Old, "new", f.New)
+	}
+	d.log.Info("reloaded", "changes", len(r.Changes), "files", len(r.Files))
 	return r
 }
 

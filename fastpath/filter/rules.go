@@ -3,6 +3,7 @@ package filter
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const (
 type Rules struct {
 	rules []rule
 	index index
+	sum   [sha256.Size]byte
 }
 
 // ParseRules reads rules, one JSON object per line; blank lines, and lines that begin with #, are
@@ -58,7 +60,8 @@ type Rules struct {
 // for every record.
 func ParseRules(r io.Reader, name string) (*Rules, error) {
 	rules, parsers := new(Rules), fields()
-	lines := bufio.NewScanner(r)
+	sum := sha256.New()
+	lines := bufio.NewScanner(io.TeeReader(r, sum))
 	lines.Buffer(nil, maxLine)
 	line := 0
 	var wrong Mistakes
@@ -96,6 +99,7 @@ func ParseRules(r io.Reader, name string) (*Rules, error) {
 		return nil, wrong
 	}
 	rules.index = newIndex(rules.rules)
+	sum.Sum(rules.sum[:0])
 	return rules, nil
 }
 
@@ -105,6 +109,14 @@ func (rs *Rules) Len() int {
 		return 0
 	}
 	return len(rs.rules)
+}
+
+// Same reports whether two sets of rules, either of which may be nil, come from the same text.
+func (rs *Rules) Same(other *Rules) bool {
+	if rs == nil || other == nil {
+		return rs == other
+	}
+	return rs.sum == other.sum
 }
 
 // Line returns the line that a rule stands on, from 1.

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,6 +40,24 @@ type Script struct {
 	numbers []numberField
 	addrs   []addrField
 	small   []lua.LValue // of 0 to 65535
+	size    int          // bytes of source
+	sum     [sha256.Size]byte
+}
+
+// Size returns the length of the script, bytes; of the nil Script it is 0.
+func (s *Script) Size() int {
+	if s == nil {
+		return 0
+	}
+	return s.size
+}
+
+// Same reports whether two scripts, either of which may be nil, come from the same text.
+func (s *Script) Same(other *Script) bool {
+	if s == nil || other == nil {
+		return s == other
+	}
+	return s.sum == other.sum
 }
 
 // NewScript compiles a script and tries to load it. name is that of the file, for errors, which are
@@ -63,7 +82,10 @@ func newScript(source []byte, name string) (*Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Script{proto: proto, small: make([]lua.LValue, 1<<16)}
+	s := &Script{
+		proto: proto, small: make([]lua.LValue, 1<<16), size: len(source),
+		sum: sha256.Sum256(source),
+	}
 	for n := range s.small {
 		s.small[n] = lua.LNumber(n)
 	}

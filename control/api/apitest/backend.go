@@ -188,7 +188,8 @@ func (b *Backend) Reload(ctx context.Context, dryRun bool) (api.ReloadResult, er
 	}
 	r := b.Data.Reload
 	r.Type, r.DryRun = "reload", dryRun
-	r.Changes, r.Warnings, r.Errors = list(r.Changes), list(r.Warnings), list(r.Errors)
+	r.Changes, r.Files = list(r.Changes), list(r.Files)
+	r.Warnings, r.Errors = list(r.Warnings), list(r.Errors)
 	return r, nil
 }
 

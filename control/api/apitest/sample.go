@@ -34,6 +34,12 @@ func Sample() *Backend {
 					Class: "live"},
 				{Path: "workers", Old: "2", New: "4", Class: "restart"},
 			},
+			Files: []api.FileChange{
+				{Path: "filter.rules", File: "/etc/weir/ignore.rules", Old: "10 rules",
+					New: "12 rules"},
+				{Path: "filter.lua", File: "/etc/weir/flows.lua", Old: "812 bytes",
+					New: "812 bytes"},
+			},
 			Warnings: []string{"workers: waits for a restart."}, Errors: []string{},
 		},
 		Routes: routes(),
