@@ -56,6 +56,13 @@ type scripted interface {
 	Script() (filter.ScriptStats, bool)
 }
 
+// Script returns the filter's script and its totals over all workers, since it was loaded; nil:
+// there is none, or nobody asks it. It is for the loop's goroutine, and for a replay's when it has
+// ended.
+func (e *Engine) Script() (*filter.Script, *filter.ScriptStats) {
+	return e.config.Filter.Script, e.scripts()
+}
+
 // scripts returns the totals of the filter's script over all workers; nil: there is none.
 func (e *Engine) scripts() (total *filter.ScriptStats) {
 	for _, v := range e.views {
@@ -76,9 +83,10 @@ func (e *Engine) scripts() (total *filter.ScriptStats) {
 			total.Failed += s.Failed
 			total.Shed += s.Shed
 			total.Bypassed += s.Bypassed
-			if s.Disabled {
-				total.Disabled, total.Reason = true, s.Reason
+			if s.Reason != "" && (s.Disabled || !total.Disabled) {
+				total.Reason = s.Reason
 			}
+			total.Disabled = total.Disabled || s.Disabled
 		}
 	}
 	return total

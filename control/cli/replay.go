@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"weir/control/config"
 	"weir/control/daemon"
 	"weir/control/report"
+	"weir/fastpath/filter"
 	"weir/ring/replay"
 )
 
@@ -100,7 +102,23 @@ func runReplay(cmd *cobra.Command, c *config.Config, captures []string, o replay
 	defer r.Close()
 	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %d frames in %v; tables took %s\n",
 		r.Pipeline.Received, time.Since(begin).Round(time.Millisecond), bytesText(r.Memory()))
+	if _, totals := r.Script(); totals != nil {
+		tellScript(cmd.ErrOrStderr(), totals)
+	}
 	return o.expect.check(cmd.ErrOrStderr())
+}
+
+// tellScript says that the filter's script has failed, if it has.
+func tellScript(w io.Writer, t *filter.ScriptStats) {
+	if t.Failed == 0 {
+		return
+	}
+	fmt.Fprintf(w, "filter.lua: %d of %d calls failed, and their records count: %s\n", t.Failed,
+		t.Calls, visible(t.Reason))
+	if t.Disabled {
+		fmt.Fprintf(w, "filter.lua: given up; %d more records count without being asked about\n",
+			t.Bypassed)
+	}
 }
 
 // play runs the engine on source to its end, printing what happens and keeping the evidence. The

@@ -168,6 +168,41 @@ func TestReplayExpect(t *testing.T) {
 }
 
 // TestReplayOfBrokenCaptures gives one clear line, and never a partial result that looks whole.
+// TestReplayScript has a script fail: now and then, and always, so that it is given up.
+func TestReplayScript(t *testing.T) {
+	dir := t.TempDir()
+	capture, lua := filepath.Join(dir, "f3.pcap"), filepath.Join(dir, "flows.lua")
+	if status, _, errOut := weir("blast", "--workload", "F3", "--packets", "20", "--write",
+		capture); status != exitOK {
+		t.Fatal(errOut)
+	}
+	config := writeConfig(t, "version: 1\nnetworks: [10.0.0.0/8]\nmemory: {tables: 64MiB}\n"+
+		"capture: {flows: [{listen: \":2055\"}]}\nfilter: {lua: "+lua+"}\n")
+	f := func(body string, want ...string) {
+		t.Helper()
+		text := "local n = 0\nfunction process_netflow(agent, flow)\n  n = n + 1\n  " + body +
+			"\n  return true\nend\n"
+		if err := os.WriteFile(lua, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		status, _, errOut := weir("replay", "-c", config, capture)
+		if status != exitOK || strings.Count(errOut, "filter.lua") != len(want) {
+			t.Errorf("status %d: %s", status, errOut)
+		}
+		for _, line := range want {
+			if !strings.Contains(errOut, line) {
+				t.Errorf("%s, want %s", errOut, line)
+			}
+		}
+	}
+	f("")
+	f("if n % 20 == 0 then return 1 end",
+		"filter.lua: 30 of 600 calls failed, and their records count: returned number")
+	f("if n > 50 then flow.x.y = 1 end",
+		"filter.lua: 100 of 150 calls failed, and their records count: "+lua+":4: attempt to index",
+		"filter.lua: given up; 450 more records count without being asked about")
+}
+
 func TestReplayOfBrokenCaptures(t *testing.T) {
 	config, capture := writeConfig(t, replayConfig), writeCapture(t)
 	whole, err := os.ReadFile(capture)

@@ -58,6 +58,7 @@ type Daemon struct {
 	live    *control.Live
 	keeper  *keeper
 	scripts *scripter // nil: there is no script
+	lua     scriptLog // of the filter's script
 	archive *archive
 	others  *elsewhere
 	lost    losses
@@ -87,6 +88,7 @@ func New(c *config.Config, o Options) (*Daemon, error) {
 	d := &Daemon{
 		options: o, log: o.Log, clock: monotonic(), started: time.Now(),
 		config: c, loaded: time.Now(), archive: newArchive(), ticks: prometheus.NewTickHistogram(),
+		lua: scriptLog{log: o.Log},
 	}
 	if err := d.open(c); err != nil {
 		return nil, errors.Join(err, d.close())
@@ -350,7 +352,10 @@ func (d *Daemon) folder(id string) string {
 	return fmt.Sprintf("%s/%s", d.keeper.writer.Dir, id)
 }
 
+// ticked is told on the loop how long a second's judgement took.
 func (d *Daemon) ticked(took time.Duration) {
+	script, totals := d.live.Script()
+	d.lua.look(script, totals, d.clock())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ticks.Observe(took)

@@ -1,11 +1,13 @@
 package daemon
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,20 +32,21 @@ func filterFiles(t *testing.T, dir, rules, lua string) string {
 		filepath.Join(dir, "lua") + "}\n"
 }
 
-// ignored sends a datagram of twenty flows, and returns how many of them were not counted.
-func ignored(t *testing.T, d *Daemon) uint64 {
+// ignored sends datagrams of twenty flows, and returns how many flows were not counted.
+func ignored(t *testing.T, d *Daemon, datagrams int) uint64 {
 	t.Helper()
 	before := d.live.Picture().Exports
 	h := netflowtest.Header{Seconds: uint32(time.Now().Unix()), Uptime: 3_600_000}
-	send(t, "127.0.0.2:0", d.ports[0].datagrams.Addr(),
-		netflowtest.F3(nil, h, netflowtest.Flows(1, 20)))
+	one := netflowtest.F3(nil, h, netflowtest.Flows(1, 20))
+	send(t, "127.0.0.2:0", d.ports[0].datagrams.Addr(), slices.Repeat([][]byte{one}, datagrams)...)
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
-		if now := d.live.Picture().Exports; now.Records == before.Records+20 {
+		now := d.live.Picture().Exports
+		if now.Records == before.Records+20*uint64(datagrams) {
 			return now.Ignored - before.Ignored
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Fatal("the datagram was not counted")
+	t.Fatal("the datagrams were not counted")
 	return 0
 }
 
@@ -68,7 +71,7 @@ func TestReloadFiles(t *testing.T) {
 		if err != nil || !r.OK || !slices.Equal(r.Files, want) {
 			t.Errorf("%+v, %v, want %+v", r, err, want)
 		}
-		if n := ignored(t, d); n != wantIgnored {
+		if n := ignored(t, d, 1); n != wantIgnored {
 			t.Errorf("%d records were not counted, want %d", n, wantIgnored)
 		}
 	}
@@ -88,5 +91,44 @@ func TestReloadFiles(t *testing.T) {
 	if err != nil || r.OK || len(r.Files) > 0 || len(r.Errors) != 1 ||
 		!strings.HasPrefix(r.Errors[0], lua+":2:1: filter.lua: ") {
 		t.Errorf("a bad script: %+v, %v", r, err)
+	}
+}
+
+// lockedLog is a log that a test reads while a daemon writes.
+type lockedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lockedLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lockedLog) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// TestScriptGivenUp has a running daemon give a script up, twice: the log has it once for each.
+func TestScriptGivenUp(t *testing.T) {
+	var out lockedLog
+	d := startWith(t, slog.NewTextHandler(&out, nil), func(dir string) string {
+		return filterFiles(t, dir, ruleNever, "function process_netflow() return 7 end\n")
+	})
+	for times := 1; times <= 2; times++ {
+		ignored(t, d, 6) // a script may fail a hundred times
+		end := time.Now().Add(10 * time.Second)
+		for out.count("is given up") < times && time.Now().Before(end) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		if n := out.count("level=WARN msg=\"the filter's script failed too often"); n != times {
+			t.Errorf("told %d times, want %d", n, times)
+		}
+		if _, err := d.Reload(t.Context(), false); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -44,6 +44,9 @@ type Script struct {
 	sum     [sha256.Size]byte
 }
 
+// Name returns the name that the script was given, which is that of its file.
+func (s *Script) Name() string { return s.proto.SourceName }
+
 // Size returns the length of the script, bytes; of the nil Script it is 0.
 func (s *Script) Size() int {
 	if s == nil {
