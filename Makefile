@@ -26,14 +26,20 @@ PLATFORMS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 darwin/arm64
 VETTED = linux/arm64 freebsd/amd64 darwin/arm64
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo lab test zerocopy race test386 fuzz bench bench-flows bench-peers bench-results
-.PHONY: pgo vet lint cross clean
+.PHONY: help build build-v2 build-v3 build-v4 demo lab test zerocopy race test386 fuzz
+.PHONY: bench bench-flows bench-peers bench-results pgo vet lint cross clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build the static binary ./weir (VERSION=v1.2.3 names it)
 	$(BUILD) -o weir .
+
+build-v2: ## Build dist/weir-linux-amd64-v2, for CPUs with SSE4.2 (GOAMD64)
+build-v3: ## Build dist/weir-linux-amd64-v3, for CPUs with AVX2 and BMI2
+build-v4: ## Build dist/weir-linux-amd64-v4, for CPUs with AVX-512
+build-v2 build-v3 build-v4: build-%:
+	GOOS=linux GOARCH=amd64 GOAMD64=$* $(BUILD) -o dist/weir-linux-amd64-$* .
 
 demo: build ## Show an attack found, proved and answered: no root, no network
 	./weir demo --exit

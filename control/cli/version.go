@@ -20,6 +20,7 @@ type versionInfo struct {
 	Revision string   `json:"revision,omitempty"`
 	Go       string   `json:"go"`
 	Platform string   `json:"platform"`
+	AMD64    string   `json:"goamd64,omitempty"` // v2 to v4: the CPUs that it needs
 	Engines  []string `json:"engines"`
 }
 
@@ -39,8 +40,9 @@ func newVersion() *cobra.Command {
 		if asJSON {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(info)
 		}
+		platform := strings.TrimSpace(info.Platform + " " + info.AMD64)
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "weir %s (%s, %s)\ncapture engines: %s\n",
-			info.Version, info.Platform, info.Go, strings.Join(info.Engines, ", "))
+			info.Version, platform, info.Go, strings.Join(info.Engines, ", "))
 		return err
 	}
 	return cmd
@@ -64,8 +66,11 @@ func readVersion() versionInfo {
 	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range build.Settings {
-			if s.Key == "vcs.revision" {
+			switch {
+			case s.Key == "vcs.revision":
 				info.Revision = s.Value
+			case s.Key == "GOAMD64" && s.Value != "v1":
+				info.AMD64 = s.Value
 			}
 		}
 	}
