@@ -11,5 +11,7 @@
 //
 // Emulation shows what is granted, that every frame arrives once and unchanged, and that sockets
 // can be closed, opened and bound in other modes. It says nothing about speed, nor about other
-// drivers.
+// drivers; nor whether weir wakes a driver that has run out of frames. virtio-net, as of Linux
+// 6.18, never sets XDP_RING_NEED_WAKEUP on a fill ring, and tries again by itself: without the
+// wake, where a ring runs dry and nobody sleeps on the socket, nothing is lost there.
 package zerocopy
