@@ -41,7 +41,7 @@ type Config struct {
 	Listen  string
 	Sockets int // sources, at least 1, at most MaxSockets; 1 where sockets cannot share a port
 	// ReceiveBuffer is what the kernel keeps per socket, bytes; 0: DefaultReceiveBuffer. The kernel
-	// adds as much again for its own overhead.
+	// adds as much again for its own overhead, in an int: a byte of MaxReceiveBuffer is left out.
 	ReceiveBuffer int
 	// Spin is how long a source polls without sleeping after its last datagram; 0 sleeps at once.
 	Spin time.Duration
@@ -83,6 +83,7 @@ func (c *Config) withDefaults() error {
 		return fmt.Errorf("a receive buffer of %d bytes: at most %d", c.ReceiveBuffer,
 			MaxReceiveBuffer)
 	}
+	c.ReceiveBuffer = min(c.ReceiveBuffer, MaxReceiveBuffer-1)
 	return nil
 }
 

@@ -137,6 +137,17 @@ func TestBuffer(t *testing.T) {
 	}
 }
 
+// The greatest buffer is granted as it was asked for, where the user may have it.
+func TestGreatestBuffer(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("net.core.rmem_max binds who is not root")
+	}
+	l := listen(t, Config{Listen: ":0", ReceiveBuffer: MaxReceiveBuffer})
+	if effective, asked := l.Buffer(); effective != asked {
+		t.Errorf("%d of %d bytes", effective, asked)
+	}
+}
+
 // TestNotPermitted needs a user who may not have ports below 1024.
 func TestNotPermitted(t *testing.T) {
 	l, err := Open(Config{Listen: "127.0.0.1:1", Clock: clock})
