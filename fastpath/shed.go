@@ -12,9 +12,9 @@ const (
 // a state: frames are left out at random, not lost at the ring's end, and counts are scaled.
 //
 // A ring that is full once is no overload: another thread had the core for a moment, or the frames
-// came at once. A worker that keeps up has emptied it some bursts later. Only when it has worked
-// off more frames than a ring usually holds, and the ring is as full as before, are frames left
-// out, half of them at first.
+// came at once. A worker that keeps up has emptied it some bursts later. Only when the ring stays
+// as full for 64 bursts, which is twice what lies above that level in an AF_XDP ring of the usual
+// size, are frames left out, half of them at first.
 type shedder struct {
 	mask uint64 // a frame is looked at iff random & mask is 0; 0: all are
 	busy int    // bursts in a row above shedAbove
